@@ -1,0 +1,223 @@
+//! An engine: how modules are compiled and run. Shared by every module, linker and store made from it.
+//! Lives on: the JavaScript thread; Wasmtime's engine inside is shared with the compile threads.
+
+use napi::bindgen_prelude::Env;
+use napi_derive::napi;
+use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
+
+use crate::env_state::EnvState;
+use crate::failure::{Failure, FailureKind, TypedFailure};
+use crate::raw_env::RawEnv;
+
+/// Frames that an error's trace keeps.
+const MAX_FRAMES: usize = 64;
+
+/// Bytes of native stack that wasm may use: Wasmtime's own default, set explicitly because the addon counts on it.
+const DEFAULT_WASM_STACK: usize = 512 * 1024;
+
+/// Options of an engine; what is left out has Wasmtime's default. `lib/engine-options.ts` documents and checks them.
+#[napi(object)]
+#[derive(Default)]
+pub struct EngineConfig {
+  pub simd: Option<bool>,
+  pub relaxed_simd: Option<bool>,
+  pub relaxed_simd_deterministic: Option<bool>,
+  pub threads: Option<bool>,
+  pub gc: Option<bool>,
+  pub function_references: Option<bool>,
+  pub reference_types: Option<bool>,
+  pub bulk_memory: Option<bool>,
+  pub multi_value: Option<bool>,
+  pub exceptions: Option<bool>,
+  pub tail_call: Option<bool>,
+  pub multi_memory: Option<bool>,
+  pub memory64: Option<bool>,
+  pub extended_const: Option<bool>,
+  pub custom_page_sizes: Option<bool>,
+  pub wide_arithmetic: Option<bool>,
+  /// `none`, `speed` or `speed-and-size`.
+  pub opt_level: Option<String>,
+  /// `auto` or `cranelift`.
+  pub strategy: Option<String>,
+  pub parallel_compilation: Option<bool>,
+  pub debug_info: Option<bool>,
+  pub interruptible: Option<bool>,
+  pub max_wasm_stack: Option<u32>,
+  pub memory_reservation: Option<f64>,
+  pub memory_guard_size: Option<f64>,
+  pub memory_may_move: Option<bool>,
+  pub nan_canonicalization: Option<bool>,
+  pub signals_based_traps: Option<bool>,
+  pub pooling: Option<PoolingConfig>,
+}
+
+/// Sizes of the pooling allocator: all memory for instances is reserved ahead, which makes instantiation cheaper.
+#[napi(object)]
+#[derive(Default)]
+pub struct PoolingConfig {
+  pub total_core_instances: Option<u32>,
+  pub total_memories: Option<u32>,
+  pub total_tables: Option<u32>,
+  pub max_memory_size: Option<f64>,
+  pub table_elements: Option<u32>,
+}
+
+/// How modules are compiled and run.
+#[napi]
+pub struct Engine {
+  pub(crate) inner: wasmtime::Engine,
+  pub(crate) interruptible: bool,
+  pub(crate) max_wasm_stack: usize,
+}
+
+#[napi]
+impl Engine {
+  #[napi(constructor)]
+  pub fn new(env: Env, config: EngineConfig) -> napi::Result<Self> {
+    Self::make(&config).map_err(|failure| failure.into_napi(RawEnv(env.raw())))
+  }
+
+  fn make(options: &EngineConfig) -> Result<Self, Failure> {
+    let mut config = Config::new();
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(MAX_FRAMES));
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    apply_proposals(&mut config, options);
+    config.max_wasm_stack(DEFAULT_WASM_STACK);
+    let interruptible = options.interruptible.unwrap_or(true);
+    config.epoch_interruption(interruptible);
+    apply_compiler(&mut config, options)?;
+    apply_memory(&mut config, options);
+    let inner = wasmtime::Engine::new(&config)
+      .map_err(|error| Failure::type_error(format!("the engine's options do not fit together: {error:#}")))?;
+    let max_wasm_stack = options.max_wasm_stack.map_or(DEFAULT_WASM_STACK, |size| size as usize);
+    Ok(Self { inner, interruptible, max_wasm_stack })
+  }
+
+  /// Closes every store of this engine in this environment; their instances answer later calls with `ExitError`.
+  #[napi]
+  pub fn close_stores(&self, env: Env, exit_code: u32) -> napi::Result<()> {
+    let raw = RawEnv(env.raw());
+    let state = EnvState::of(raw)?;
+    state.for_each_store(|store| {
+      if wasmtime::Engine::same(&store.engine, &self.inner) {
+        store.close(raw, Some(exit_code));
+      }
+    });
+    Ok(())
+  }
+}
+
+fn apply_proposals(config: &mut Config, options: &EngineConfig) {
+  type Switch = fn(&mut Config, bool) -> &mut Config;
+  let switches: [(Option<bool>, Switch); 17] = [
+    (options.reference_types, Config::wasm_reference_types),
+    (options.function_references, Config::wasm_function_references),
+    (options.gc, Config::wasm_gc),
+    (options.simd, Config::wasm_simd),
+    (options.relaxed_simd, Config::wasm_relaxed_simd),
+    (options.relaxed_simd_deterministic, Config::relaxed_simd_deterministic),
+    (options.threads, Config::wasm_threads),
+    (options.bulk_memory, Config::wasm_bulk_memory),
+    (options.multi_value, Config::wasm_multi_value),
+    (options.exceptions, Config::wasm_exceptions),
+    (options.tail_call, Config::wasm_tail_call),
+    (options.multi_memory, Config::wasm_multi_memory),
+    (options.memory64, Config::wasm_memory64),
+    (options.extended_const, Config::wasm_extended_const),
+    (options.custom_page_sizes, Config::wasm_custom_page_sizes),
+    (options.wide_arithmetic, Config::wasm_wide_arithmetic),
+    (options.debug_info, Config::debug_info),
+  ];
+  for (value, switch) in switches {
+    if let Some(value) = value {
+      switch(config, value);
+    }
+  }
+}
+
+fn apply_compiler(config: &mut Config, options: &EngineConfig) -> Result<(), Failure> {
+  if let Some(level) = &options.opt_level {
+    config.cranelift_opt_level(match level.as_str() {
+      "none" => OptLevel::None,
+      "speed" => OptLevel::Speed,
+      "speed-and-size" => OptLevel::SpeedAndSize,
+      other => {
+        return Err(Failure::type_error(format!(
+          "optLevel: expected \"none\", \"speed\" or \"speed-and-size\", got \"{other}\""
+        )));
+      }
+    });
+  }
+  if let Some(strategy) = &options.strategy {
+    config.strategy(match strategy.as_str() {
+      "auto" => Strategy::Auto,
+      "cranelift" => Strategy::Cranelift,
+      other => {
+        return Err(Failure::type_error(format!("strategy: expected \"auto\" or \"cranelift\", got \"{other}\"")));
+      }
+    });
+  }
+  if let Some(size) = options.max_wasm_stack {
+    config.max_wasm_stack(size as usize);
+    // The stack of a fiber holds wasm's part and what host calls need.
+    config.async_stack_size((size as usize).saturating_add(1 << 20));
+  }
+  if let Some(value) = options.parallel_compilation {
+    config.parallel_compilation(value);
+  }
+  if let Some(value) = options.nan_canonicalization {
+    config.cranelift_nan_canonicalization(value);
+  }
+  if let Some(value) = options.signals_based_traps {
+    config.signals_based_traps(value);
+  }
+  Ok(())
+}
+
+fn apply_memory(config: &mut Config, options: &EngineConfig) {
+  if let Some(size) = options.memory_reservation.map(bytes) {
+    config.memory_reservation(size);
+  }
+  if let Some(size) = options.memory_guard_size.map(bytes) {
+    config.memory_guard_size(size);
+  }
+  if let Some(value) = options.memory_may_move {
+    config.memory_may_move(value);
+  }
+  if let Some(pooling) = &options.pooling {
+    let mut pool = PoolingAllocationConfig::default();
+    if let Some(count) = pooling.total_core_instances {
+      pool.total_core_instances(count);
+    }
+    if let Some(count) = pooling.total_memories {
+      pool.total_memories(count);
+    }
+    if let Some(count) = pooling.total_tables {
+      pool.total_tables(count);
+    }
+    if let Some(size) = pooling.max_memory_size.map(bytes) {
+      pool.max_memory_size(usize::try_from(size).unwrap_or(usize::MAX));
+    }
+    if let Some(count) = pooling.table_elements {
+      pool.table_elements(count as usize);
+    }
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+  }
+}
+
+/// A size from JavaScript, which checked that it is a whole number from 0 to 2^53.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
+fn bytes(number: f64) -> u64 {
+  number as u64
+}
+
+/// What went wrong in Wasmtime while compiling or validating.
+pub fn compile_failure(error: &wasmtime::Error) -> Box<TypedFailure> {
+  let detail = crate::failure::ErrorDetail {
+    offset: error
+      .downcast_ref::<wasmparser::BinaryReaderError>()
+      .and_then(|error| u32::try_from(error.offset()).ok()),
+    ..Default::default()
+  };
+  Box::new(TypedFailure { kind: FailureKind::Compile, message: format!("{error:#}"), detail })
+}

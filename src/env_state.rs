@@ -1,0 +1,308 @@
+//! What the addon keeps for one JavaScript environment (a main thread, a Worker, a renderer frame).
+//!
+//! One `EnvState` hangs on each environment as its instance data, and everything that belongs to the environment holds
+//! an `Arc` of it, so that it outlives the environment itself: from the clean-up hook on, `alive` is false and nothing
+//! touches Node-API any more. Lives on: the JavaScript thread; only [`EnvState::release`] may be called from others.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+
+use napi::bindgen_prelude::{Env, Unknown};
+use napi::{JsValue, sys};
+use napi_derive::napi;
+
+use crate::raw_env::{RawEnv, Value};
+use crate::store::StoreInner;
+
+/// What remains free of the native stack below a call into wasm: the host-call trampoline, Node-API and V8's own C++
+/// need it even when wasm has used all that it may.
+pub const STACK_MARGIN: usize = 128 * 1024;
+
+/// Stores that may exist before the first look for abandoned ones.
+const MIN_SWEEP: usize = 256;
+
+/// Counts of what is alive in this environment.
+#[derive(Default)]
+pub struct Counters {
+  pub stores: Cell<u32>,
+  pub instances: Cell<u32>,
+  pub host_functions: Cell<u32>,
+  pub memory_bytes: Cell<i64>,
+}
+
+struct DeferredRef(sys::napi_ref);
+// SAFETY: the pointer is only carried across threads; it is used on the environment's own thread alone.
+unsafe impl Send for DeferredRef {}
+
+pub struct EnvState {
+  raw: sys::napi_env,
+  thread: ThreadId,
+  alive: AtomicBool,
+  /// The lowest address of the JavaScript thread's stack.
+  stack_low: usize,
+  create_error: Cell<sys::napi_ref>,
+  attach_frames: Cell<sys::napi_ref>,
+  wrap_func: Cell<sys::napi_ref>,
+  store_key: Cell<sys::napi_ref>,
+  index_key: Cell<sys::napi_ref>,
+  pub counters: Counters,
+  /// Every store whose memory is not freed yet; each knows its place.
+  stores: RefCell<Vec<*const StoreInner>>,
+  sweep_at: Cell<usize>,
+  released: Mutex<Vec<DeferredRef>>,
+}
+
+// SAFETY: all but `release` is used only on the environment's own thread: the addon's callbacks run nowhere else, and
+// what other threads may hold (a host function's closure inside a linker) calls nothing but `release` when it drops.
+unsafe impl Send for EnvState {}
+// SAFETY: as above.
+unsafe impl Sync for EnvState {}
+
+impl EnvState {
+  /// Makes the state of an environment that loads the addon.
+  pub fn install(raw: sys::napi_env) -> Result<(), napi::Error> {
+    let stack_top = &raw as *const _ as usize;
+    let state = Arc::new(Self {
+      raw,
+      thread: thread::current().id(),
+      alive: AtomicBool::new(true),
+      // Where the platform cannot tell, assume the least that Node gives a thread of its own.
+      stack_low: stack_top.saturating_sub(stacker::remaining_stack().unwrap_or(768 * 1024)),
+      create_error: Cell::new(ptr::null_mut()),
+      attach_frames: Cell::new(ptr::null_mut()),
+      wrap_func: Cell::new(ptr::null_mut()),
+      store_key: Cell::new(ptr::null_mut()),
+      index_key: Cell::new(ptr::null_mut()),
+      counters: Counters::default(),
+      stores: RefCell::default(),
+      sweep_at: Cell::new(MIN_SWEEP),
+      released: Mutex::default(),
+    });
+    let for_hook = Arc::into_raw(Arc::clone(&state)).cast_mut().cast::<c_void>();
+    // SAFETY: live env (the addon is being loaded); the hook takes back the count that `for_hook` holds.
+    unsafe { sys::napi_add_env_cleanup_hook(raw, Some(on_cleanup), for_hook) };
+    let data = Arc::into_raw(state).cast_mut().cast::<c_void>();
+    // SAFETY: live env; `drop_state` takes back the count that `data` holds when the environment is gone.
+    let status = unsafe { sys::napi_set_instance_data(raw, data, Some(drop_state), ptr::null_mut()) };
+    if status == sys::Status::napi_ok {
+      Ok(())
+    } else {
+      Err(napi::Error::from_reason("the environment refused the addon's data"))
+    }
+  }
+
+  /// The state of the environment that runs now.
+  pub fn of(env: RawEnv) -> Result<Arc<Self>, napi::Error> {
+    let mut data: *mut c_void = ptr::null_mut();
+    // SAFETY: live env, and `data` outlives the call.
+    let status = unsafe { sys::napi_get_instance_data(env.0, &mut data) };
+    if status != sys::Status::napi_ok || data.is_null() {
+      return Err(napi::Error::from_reason("the addon is not initialised in this environment"));
+    }
+    let state = data.cast_const().cast::<Self>();
+    // SAFETY: `install` put an `Arc`'s pointer there, and its count is held until the environment is gone.
+    unsafe { Arc::increment_strong_count(state) };
+    // SAFETY: the count that was just added.
+    Ok(unsafe { Arc::from_raw(state) })
+  }
+
+  /// `None` once the environment shuts down: nothing may touch Node-API then.
+  #[inline]
+  pub fn env(&self) -> Option<RawEnv> {
+    self.alive.load(Ordering::Relaxed).then_some(RawEnv(self.raw))
+  }
+
+  /// Whether this thread's stack has `bytes` left.
+  #[inline]
+  pub fn has_stack(&self, bytes: usize) -> bool {
+    let marker = 0_u8;
+    let here = &raw const marker as usize;
+    here.checked_sub(self.stack_low).is_some_and(|left| left >= bytes)
+  }
+
+  /// Gives a reference back, from any thread.
+  pub fn release(&self, reference: sys::napi_ref) {
+    if reference.is_null() {
+      return;
+    }
+    if thread::current().id() == self.thread {
+      if let Some(env) = self.env() {
+        env.delete_reference(reference);
+      }
+    } else {
+      self.released.lock().unwrap_or_else(PoisonError::into_inner).push(DeferredRef(reference));
+    }
+  }
+
+  /// Deletes what other threads gave back.
+  pub fn drain_released(&self) {
+    let Some(env) = self.env() else { return };
+    let list = std::mem::take(&mut *self.released.lock().unwrap_or_else(PoisonError::into_inner));
+    for DeferredRef(reference) in list {
+      env.delete_reference(reference);
+    }
+  }
+
+  pub fn register_store(&self, store: *const StoreInner, index: &Cell<usize>) {
+    let mut stores = self.stores.borrow_mut();
+    index.set(stores.len());
+    stores.push(store);
+  }
+
+  pub fn unregister_store(&self, index: &Cell<usize>) {
+    let mut stores = self.stores.borrow_mut();
+    let place = index.replace(usize::MAX);
+    if place < stores.len() {
+      stores.swap_remove(place);
+      if let Some(&moved) = stores.get(place) {
+        // SAFETY: a registered store is alive; it unregisters before it is freed.
+        unsafe { &*moved }.set_registry_index(place);
+      }
+    }
+  }
+
+  /// Runs `f` on every store that is alive. `f` must not make or free one.
+  pub fn for_each_store(&self, mut f: impl FnMut(&StoreInner)) {
+    for &store in self.stores.borrow().iter() {
+      // SAFETY: a registered store is alive; it unregisters before it is freed.
+      f(unsafe { &*store });
+    }
+  }
+
+  /// Ends stores that JavaScript has lost. Node runs finalisers only when the event loop turns, so a loop that makes
+  /// instances without ever yielding would otherwise pile them up.
+  pub fn sweep_stores(&self, env: RawEnv) {
+    if self.stores.borrow().len() < self.sweep_at.get() {
+      return;
+    }
+    let scope = env.open_scope();
+    let mut abandoned = Vec::new();
+    self.for_each_store(|store| {
+      if store.is_abandoned(env) {
+        abandoned.push(ptr::from_ref(store));
+      }
+    });
+    env.close_scope(scope);
+    for store in abandoned {
+      // SAFETY: registered, so alive; nothing has run since it was found.
+      let inner = unsafe { &*store };
+      if inner.has_finalizer() {
+        inner.close(env, None);
+      } else {
+        // SAFETY: a closed store without a finaliser belongs to this list, and JavaScript has nothing left of it.
+        drop(unsafe { Box::from_raw(store.cast_mut()) });
+      }
+    }
+    // Look again when twice as many are there, so that the looks cost a constant share of the making.
+    self.sweep_at.set(self.stores.borrow().len().saturating_mul(2).max(MIN_SWEEP));
+  }
+
+  pub fn create_error(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.create_error)
+  }
+
+  pub fn attach_frames(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.attach_frames)
+  }
+
+  /// Makes the `Func` of a function handle.
+  pub fn wrap_func(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.wrap_func)
+  }
+
+  /// The symbol under which a function or handle object keeps its store's JavaScript side.
+  pub fn store_key(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.store_key)
+  }
+
+  /// The symbol under which a function keeps its number in its store.
+  pub fn index_key(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.index_key)
+  }
+}
+
+fn deref(env: RawEnv, reference: &Cell<sys::napi_ref>) -> Option<Value> {
+  let reference = reference.get();
+  if reference.is_null() { None } else { env.dereference(reference) }
+}
+
+unsafe extern "C" fn on_cleanup(data: *mut c_void) {
+  // SAFETY: `install` gave the hook a count of its own; Node runs the hook once, on the environment's thread.
+  let state = unsafe { Arc::from_raw(data.cast_const().cast::<EnvState>()) };
+  state.alive.store(false, Ordering::Relaxed);
+  // Closed stores have no finaliser any more; the open ones are finalised by Node after the hooks.
+  let mut closed = Vec::new();
+  state.for_each_store(|store| {
+    if !store.has_finalizer() && !store.is_running() {
+      closed.push(ptr::from_ref(store).cast_mut());
+    }
+  });
+  for store in closed {
+    // SAFETY: a closed store without a finaliser belongs to this list, and no JavaScript runs any more.
+    drop(unsafe { Box::from_raw(store) });
+  }
+}
+
+unsafe extern "C" fn drop_state(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
+  // SAFETY: `install` gave the instance data a count of its own; Node finalises it once.
+  drop(unsafe { Arc::from_raw(data.cast_const().cast::<EnvState>()) });
+}
+
+/// Gives the addon, for this environment, the functions that make and annotate errors, the one that
+/// wraps functions, and the two symbols that mark functions. Called once by `lib/native.ts` when it is loaded.
+#[napi]
+pub fn register_environment(
+  env: Env,
+  #[napi(ts_arg_type = "(kind: string, message: string, detail: any) => Error")] create_error: Unknown,
+  #[napi(ts_arg_type = "(thrown: unknown, frames: any) => void")] attach_frames: Unknown,
+  #[napi(ts_arg_type = "(holder: any, index: number) => object")] wrap_func: Unknown,
+  #[napi(ts_arg_type = "symbol")] store_key: Unknown,
+  #[napi(ts_arg_type = "symbol")] index_key: Unknown,
+) -> napi::Result<()> {
+  let raw = RawEnv(env.raw());
+  let state = EnvState::of(raw)?;
+  for (cell, value) in [
+    (&state.create_error, create_error),
+    (&state.attach_frames, attach_frames),
+    (&state.wrap_func, wrap_func),
+    (&state.store_key, store_key),
+    (&state.index_key, index_key),
+  ] {
+    let reference = raw
+      .reference(Value(value.raw()), 1)
+      .map_err(|_| napi::Error::from_reason("registerEnvironment expects three functions and two symbols"))?;
+    state.release(cell.replace(reference));
+  }
+  Ok(())
+}
+
+/// What is alive in this environment.
+#[napi(object)]
+pub struct EnvironmentStats {
+  /// Stores that are not closed.
+  pub stores: u32,
+  /// Instances in them.
+  pub instances: u32,
+  /// JavaScript functions that linkers and stores can call.
+  pub host_functions: u32,
+  /// Bytes of linear memory and tables that the stores hold.
+  pub memory_bytes: f64,
+}
+
+#[napi]
+pub fn environment_stats(env: Env) -> napi::Result<EnvironmentStats> {
+  let state = EnvState::of(RawEnv(env.raw()))?;
+  state.drain_released();
+  #[expect(clippy::cast_precision_loss, reason = "a double counts bytes exactly up to 8 PiB")]
+  let memory_bytes = state.counters.memory_bytes.get() as f64;
+  Ok(EnvironmentStats {
+    stores: state.counters.stores.get(),
+    instances: state.counters.instances.get(),
+    host_functions: state.counters.host_functions.get(),
+    memory_bytes,
+  })
+}

@@ -1,0 +1,235 @@
+//! A wasm (or host) function of a store as a plain JavaScript function: the hot path into wasm.
+//!
+//! The function's data pointer is an [`ExportFunc`] that the store owns; a hidden property of the function holds the
+//! store's JavaScript side, so the store outlives it. Lives on: the JavaScript thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use napi::sys;
+use wasmtime::{AsContextMut, Func, RootScope, Val, ValRaw};
+
+use crate::failure::Failure;
+use crate::instance_slot::InstanceSlot;
+use crate::raw_env::{CallbackInfo, RawEnv, Value};
+use crate::signature::{Signature, ValueKind};
+use crate::store::StoreInner;
+use crate::values::{describe, expectation, raw_from_js, raw_to_js, results_to_js};
+
+/// Arguments or results that need no allocation.
+const INLINE: usize = 8;
+
+pub struct ExportFunc {
+  /// Owns this.
+  store: *const StoreInner,
+  func: Func,
+  signature: Signature,
+  /// The instance that answers for the function when it is closed; null for functions that belong to none.
+  slot: *const InstanceSlot,
+  name: Box<str>,
+}
+
+impl ExportFunc {
+  pub fn new(store: &StoreInner, func: Func, signature: Signature, slot: Option<&InstanceSlot>, name: &str) -> Self {
+    Self { store, func, signature, slot: slot.map_or(ptr::null(), ptr::from_ref), name: name.into() }
+  }
+
+  pub fn signature(&self) -> &Signature {
+    &self.signature
+  }
+
+  #[inline]
+  fn store(&self) -> &StoreInner {
+    // SAFETY: the store owns this export function, so it is alive.
+    unsafe { &*self.store }
+  }
+
+  #[inline]
+  fn slot(&self) -> Option<&InstanceSlot> {
+    // SAFETY: slots live as long as the store.
+    unsafe { self.slot.as_ref() }
+  }
+
+  #[inline]
+  fn check_open(&self) -> Result<(), Failure> {
+    match self.slot() {
+      Some(slot) => match slot.exit_code() {
+        None => Ok(()),
+        Some(code) => Err(Failure::exit(code)),
+      },
+      None => Ok(()),
+    }
+  }
+
+  #[cold]
+  fn wrong_count(&self, count: usize) -> Failure {
+    Failure::type_error(format!(
+      "{}: expected {} params, but passed {count}",
+      self.display_name(),
+      self.signature.params.len()
+    ))
+  }
+
+  #[cold]
+  fn wrong_argument(&self, env: RawEnv, index: usize, value: Value) -> Failure {
+    if env.is_exception_pending() {
+      return Failure::Pending;
+    }
+    let expected = self.signature.ty.param(index).map(|ty| expectation(&ty)).unwrap_or_default();
+    Failure::type_error(format!(
+      "{}: param[{index}] expected {expected}, got {}",
+      self.display_name(),
+      describe(env, value)
+    ))
+  }
+
+  fn display_name(&self) -> String {
+    match self.slot() {
+      Some(slot) => format!("{}.{}{}", slot.info.name(), self.name, self.signature.text()),
+      None => format!("{}{}", self.name, self.signature.text()),
+    }
+  }
+
+  /// Calls with JavaScript arguments.
+  #[inline]
+  pub fn call(&self, env: RawEnv, args: &[Value]) -> Result<Value, Failure> {
+    if args.len() != self.signature.params.len() {
+      return Err(self.wrong_count(args.len()));
+    }
+    if !self.signature.numeric {
+      return self.call_with_references(env, args);
+    }
+    let width = self.signature.width();
+    if width <= INLINE {
+      let mut slots = [ValRaw::i32(0); INLINE];
+      self.call_numeric(env, args, &mut slots)
+    } else {
+      let mut slots = vec![ValRaw::i32(0); width];
+      self.call_numeric(env, args, &mut slots)
+    }
+  }
+
+  #[inline]
+  fn call_numeric(&self, env: RawEnv, args: &[Value], slots: &mut [ValRaw]) -> Result<Value, Failure> {
+    for (index, ((kind, arg), slot)) in self.signature.params.iter().zip(args).zip(&mut *slots).enumerate() {
+      match raw_from_js(env, *kind, *arg) {
+        Ok(raw) => *slot = raw,
+        Err(_) => return Err(self.wrong_argument(env, index, *arg)),
+      }
+    }
+    self.call_raw(slots)?;
+    let result = match &*self.signature.results {
+      [] => env.undefined(),
+      [kind] => match slots.first() {
+        Some(raw) => raw_to_js(env, *kind, *raw).map_err(|_| Failure::Pending)?,
+        None => env.undefined(),
+      },
+      kinds => Self::many_results(env, kinds, slots)?,
+    };
+    self.closed_result(result)
+  }
+
+  fn many_results(env: RawEnv, kinds: &[ValueKind], slots: &[ValRaw]) -> Result<Value, Failure> {
+    let array = env.array(kinds.len()).map_err(|_| Failure::Pending)?;
+    for (index, (kind, raw)) in (0_u32..).zip(kinds.iter().zip(slots)) {
+      let value = raw_to_js(env, *kind, *raw).map_err(|_| Failure::Pending)?;
+      env.set_element(array, index, value).map_err(|_| Failure::Pending)?;
+    }
+    Ok(array)
+  }
+
+  /// Calls with raw values; `slots` has room for parameters and results. Only for numeric signatures.
+  #[inline]
+  pub fn call_raw(&self, slots: &mut [ValRaw]) -> Result<(), Failure> {
+    self.check_open()?;
+    let store = self.store();
+    let width = self.signature.width();
+    let slots: *mut [ValRaw] = &raw mut *slots.get_mut(..width).ok_or_else(|| Failure::internal("too few slots"))?;
+    // SAFETY: `slots` has room for parameters and results, the parameters were converted by the function's own
+    // signature, none is a reference, the store is the function's own, and a sync store is never on a fiber.
+    let outcome = store.enter(|ctx| unsafe { self.func.call_unchecked(ctx, slots) })?;
+    match outcome {
+      Ok(()) => Ok(()),
+      Err(error) => Err(store.failure(error)),
+    }
+  }
+
+  /// A host function may have closed the instance while the call ran: its caller learns that, with the results.
+  #[inline]
+  pub fn closed_result(&self, result: Value) -> Result<Value, Failure> {
+    match self.slot().and_then(InstanceSlot::exit_code) {
+      None => Ok(result),
+      Some(code) => Err(Failure::ExitWithResults(code, result)),
+    }
+  }
+
+  #[cold]
+  fn call_with_references(&self, env: RawEnv, args: &[Value]) -> Result<Value, Failure> {
+    self.check_open()?;
+    let store = self.store();
+    let mut prepared = Vec::with_capacity(args.len());
+    for (index, (ty, arg)) in self.signature.ty.params().zip(args).enumerate() {
+      match store.prepare(env, &ty, *arg)? {
+        Some(ready) => prepared.push((ty, ready)),
+        None => return Err(self.wrong_argument(env, index, *arg)),
+      }
+    }
+    let outcome = store.enter(|ctx| {
+      // References made here are rooted for this call only.
+      let mut scope = RootScope::new(ctx);
+      let mut params = Vec::with_capacity(prepared.len());
+      for (index, (ty, ready)) in prepared.into_iter().enumerate() {
+        match store.finish(env, scope.as_context_mut(), &ty, ready)? {
+          Some(val) => params.push(val),
+          None => {
+            let arg = args.get(index).copied().unwrap_or_else(|| env.undefined());
+            return Err(self.wrong_argument(env, index, arg));
+          }
+        }
+      }
+      let mut results = vec![Val::I32(0); self.signature.results.len()];
+      if let Err(error) = self.func.call(scope.as_context_mut(), &params, &mut results) {
+        return Ok(Err(error));
+      }
+      let references = results
+        .into_iter()
+        .map(|val| store.val_to_reference(env, scope.as_context_mut(), val))
+        .collect::<Result<Vec<_>, _>>()?;
+      Ok(Ok(references))
+    })?;
+    let references = match outcome? {
+      Ok(references) => references,
+      Err(error) => return Err(store.failure(error)),
+    };
+    let values = references
+      .into_iter()
+      .map(|reference| store.reference_value(env, reference))
+      .collect::<Result<Vec<_>, _>>()?;
+    let result = results_to_js(env, &values).map_err(|_| Failure::Pending)?;
+    self.closed_result(result)
+  }
+}
+
+/// The callback of every exported function.
+pub unsafe extern "C" fn call_export(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+  // SAFETY: Node passes both to the running callback.
+  let call = unsafe { CallbackInfo::<INLINE>::new(env, info) };
+  let raw = RawEnv(env);
+  // SAFETY: the data pointer of an exported function is its `ExportFunc`; its hidden property keeps the store alive.
+  let export = unsafe { &*call.data.cast_const().cast::<ExportFunc>() };
+  let outcome = catch_unwind(AssertUnwindSafe(|| match call.args().get(..call.count) {
+    Some(args) => export.call(raw, args),
+    None => {
+      // SAFETY: as above.
+      let args = unsafe { call.all(env, info) };
+      export.call(raw, &args)
+    }
+  }));
+  let failure = match outcome {
+    Ok(Ok(value)) => return value.0,
+    Ok(Err(failure)) => failure,
+    Err(payload) => Failure::panic(&*payload),
+  };
+  failure.throw(raw, &export.store().state);
+  ptr::null_mut()
+}

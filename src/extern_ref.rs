@@ -1,0 +1,210 @@
+//! Reference values: any JavaScript value as an `externref`, functions of the same store as a `funcref`.
+//!
+//! The value itself stays in an array of the store's JavaScript side, so that a cycle through wasm can be collected;
+//! wasm's reference holds the index, and gives it back to the free list when Wasmtime collects it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::{AsContextMut, ExternRef, Func, HeapType, Rooted, StoreContextMut, Val, ValType};
+
+use crate::failure::Failure;
+use crate::raw_env::{Kind, RawEnv, Value};
+use crate::signature::type_name;
+use crate::store::{StoreData, StoreInner};
+
+/// Part of the holder array where the values are.
+const VALUES: u32 = 1;
+/// Part of the holder array where the JavaScript functions are, by handle.
+pub const FUNCTIONS: u32 = 2;
+
+/// Indexes that wasm has given back. Any thread may push, for Wasmtime drops references wherever the store is.
+#[derive(Default)]
+pub struct FreeList {
+  /// Given back, their value not cleared yet.
+  freed: Mutex<Vec<u32>>,
+  /// Ready for use, and how many indexes there are in all.
+  reusable: Mutex<(Vec<u32>, u32)>,
+}
+
+/// What an `externref` holds.
+struct ExternSlot {
+  index: u32,
+  list: Arc<FreeList>,
+}
+
+impl Drop for ExternSlot {
+  fn drop(&mut self) {
+    self.list.freed.lock().unwrap_or_else(PoisonError::into_inner).push(self.index);
+  }
+}
+
+impl StoreInner {
+  /// Forgets the values of indexes that wasm has given back.
+  pub fn clear_freed_values(&self, env: RawEnv) -> Result<(), Failure> {
+    let freed = std::mem::take(&mut *self.free_values.freed.lock().unwrap_or_else(PoisonError::into_inner));
+    if freed.is_empty() {
+      return Ok(());
+    }
+    let values = self.holder_part(env, VALUES)?;
+    let mut reusable = self.free_values.reusable.lock().unwrap_or_else(PoisonError::into_inner);
+    for index in freed {
+      env.set_element(values, index, env.undefined()).map_err(|_| Failure::Pending)?;
+      reusable.0.push(index);
+    }
+    Ok(())
+  }
+
+  /// How many reference values wasm may still hold.
+  fn live_values(&self) -> u32 {
+    let reusable = self.free_values.reusable.lock().unwrap_or_else(PoisonError::into_inner);
+    reusable.1.saturating_sub(u32::try_from(reusable.0.len()).unwrap_or(u32::MAX))
+  }
+
+  fn keep_value(&self, env: RawEnv, value: Value) -> Result<u32, Failure> {
+    self.clear_freed_values(env)?;
+    let values = self.holder_part(env, VALUES)?;
+    let mut reusable = self.free_values.reusable.lock().unwrap_or_else(PoisonError::into_inner);
+    let index = match reusable.0.pop() {
+      Some(index) => index,
+      None => {
+        let index = reusable.1;
+        reusable.1 = index.checked_add(1).ok_or_else(|| Failure::internal("too many reference values"))?;
+        index
+      }
+    };
+    env.set_element(values, index, value).map_err(|_| Failure::Pending)?;
+    Ok(index)
+  }
+
+  fn extern_ref(
+    &self,
+    env: RawEnv,
+    mut ctx: StoreContextMut<'_, StoreData>,
+    value: Value,
+  ) -> Result<Rooted<ExternRef>, Failure> {
+    // Wasmtime collects when its own heap is full, and an `externref` is small there whatever JavaScript keeps for it.
+    let live = self.live_values();
+    if live >= self.collect_values_at.get() {
+      let _ = ctx.gc(None);
+      self.clear_freed_values(env)?;
+      self.collect_values_at.set(self.live_values().saturating_mul(2).max(1024));
+    }
+    let index = self.keep_value(env, value)?;
+    let slot = ExternSlot { index, list: Arc::clone(&self.free_values) };
+    ExternRef::new(ctx, slot).map_err(|error| Failure::internal(error.to_string()))
+  }
+
+  fn extern_value(
+    &self,
+    env: RawEnv,
+    ctx: StoreContextMut<'_, StoreData>,
+    reference: Rooted<ExternRef>,
+  ) -> Result<Value, Failure> {
+    let data = reference.data(&ctx).map_err(|error| Failure::internal(error.to_string()))?;
+    let Some(slot) = data.and_then(|data| data.downcast_ref::<ExternSlot>()) else {
+      return Err(Failure::type_error("an externref that was made from a wasm reference cannot be shown to JavaScript"));
+    };
+    let values = self.holder_part(env, VALUES)?;
+    env.get_element(values, slot.index).map_err(|_| Failure::Pending)
+  }
+
+  /// The function handle that a JavaScript function or `Func` stands for; `None` if it is not one of this store.
+  pub fn func_of_value(&self, env: RawEnv, value: Value) -> Result<Option<Func>, Failure> {
+    if !matches!(env.kind(value), Kind::Function | Kind::Object) {
+      return Ok(None);
+    }
+    let (Some(store_key), Some(index_key), Some(holder)) =
+      (self.state.store_key(env), self.state.index_key(env), self.holder(env))
+    else {
+      return Ok(None);
+    };
+    let owner = env.get_property(value, store_key).map_err(|_| Failure::Pending)?;
+    if !env.strict_equals(owner, holder) {
+      return Ok(None);
+    }
+    let index = env.get_property(value, index_key).map_err(|_| Failure::Pending)?;
+    match env.get_int32(index).ok().and_then(|index| u32::try_from(index).ok()) {
+      // The index is only looked up, so a forged one gives another function of this store at worst.
+      Some(index) => Ok(self.func_at(index).ok()),
+      None => Ok(None),
+    }
+  }
+
+  /// Converts a reference value; `Ok(None)` if the value is not of the type.
+  ///
+  /// Must not be called inside [`StoreInner::with`] for values that JavaScript may have made tricky (`prepare_reference`
+  /// does what can run JavaScript).
+  pub fn reference_from_js(
+    &self,
+    env: RawEnv,
+    mut ctx: StoreContextMut<'_, StoreData>,
+    ty: &ValType,
+    prepared: Prepared,
+  ) -> Result<Option<Val>, Failure> {
+    let ValType::Ref(reference) = ty else { return Ok(None) };
+    let heap = reference.heap_type();
+    let null = matches!(prepared, Prepared::Null);
+    if null {
+      return Ok(reference.is_nullable().then(|| Val::null_ref(heap)));
+    }
+    match (heap, prepared) {
+      (HeapType::Extern, Prepared::Any(value)) => {
+        let rooted = self.extern_ref(env, ctx, value)?;
+        Ok(Some(Val::ExternRef(Some(rooted))))
+      }
+      (HeapType::Func | HeapType::ConcreteFunc(_), Prepared::Func(Some(func))) => {
+        let val = Val::FuncRef(Some(func));
+        let fits = val.matches_ty(ctx.as_context_mut(), ty).unwrap_or(false);
+        Ok(fits.then_some(val))
+      }
+      _ => Ok(None),
+    }
+  }
+
+  /// The part of a reference's conversion that may run JavaScript.
+  pub fn prepare_reference(&self, env: RawEnv, ty: &ValType, value: Value) -> Result<Prepared, Failure> {
+    if env.kind(value) == Kind::Null {
+      return Ok(Prepared::Null);
+    }
+    match ty {
+      ValType::Ref(reference) if matches!(reference.heap_type(), HeapType::Func | HeapType::ConcreteFunc(_)) => {
+        self.func_of_value(env, value).map(Prepared::Func)
+      }
+      _ => Ok(Prepared::Any(value)),
+    }
+  }
+
+  /// Converts a reference to its JavaScript value. A function becomes its handle, wrapped by the caller.
+  pub fn reference_to_js(
+    &self,
+    env: RawEnv,
+    ctx: StoreContextMut<'_, StoreData>,
+    val: Val,
+  ) -> Result<JsReference, Failure> {
+    match val {
+      Val::ExternRef(None) | Val::FuncRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => {
+        Ok(JsReference::Value(env.null()))
+      }
+      Val::ExternRef(Some(reference)) => self.extern_value(env, ctx, reference).map(JsReference::Value),
+      Val::FuncRef(Some(func)) => Ok(JsReference::Func(self.register(func.into(), ctx))),
+      other => {
+        let name = other.ty(ctx).map(|ty| type_name(&ty)).unwrap_or_default();
+        Err(Failure::type_error(format!("a value of type {name} cannot be shown to JavaScript yet")))
+      }
+    }
+  }
+}
+
+/// A value that is on its way to become a reference.
+#[derive(Clone, Copy)]
+pub enum Prepared {
+  Null,
+  Any(Value),
+  Func(Option<Func>),
+}
+
+pub enum JsReference {
+  Value(Value),
+  /// The handle of a function.
+  Func(u32),
+}

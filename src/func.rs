@@ -1,0 +1,155 @@
+//! Functions of a store: handles, types, calls on a raw stack. Lives on: the JavaScript thread.
+
+use napi::JsValue;
+use napi::bindgen_prelude::{Env, Unknown};
+use napi_derive::napi;
+use wasmtime::ValRaw;
+
+use crate::export_func::{ExportFunc, call_export};
+use crate::extern_type::{ExternTypeInfo, extern_info};
+use crate::failure::{Failure, FailureKind};
+use crate::host_call::{HostBinding, raw_from_slots, raw_to_slots};
+use crate::linker::{HostFuncConfig, NO_SLOT, host_func, store_func};
+use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
+use crate::raw_env::{Kind, RawEnv, Value};
+use crate::signature::Signature;
+use crate::store::StoreInner;
+
+/// Makes a function of a store from a JavaScript function; gives its handle. JavaScript keeps the callback alive.
+#[napi]
+pub fn func_new(
+  env: Env,
+  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
+  config: HostFuncConfig,
+  #[napi(ts_arg_type = "(...args: any[]) => unknown")] callback: Unknown,
+) -> napi::Result<u32> {
+  let raw = RawEnv(env.raw());
+  let make = || {
+    let store = StoreInner::of(raw, Value(store.raw()))?;
+    let (func, ty) = host_func(raw, &store.engine, config, Value(callback.raw()), None)?;
+    let ty = ty.ok_or_else(|| Failure::type_error("a function of a store needs a type"))?;
+    let binding = HostBinding::new(func, ty.clone(), NO_SLOT);
+    let func = store.with(|ctx| store_func(ctx, ty, binding))?;
+    store.with(|ctx| store.register(func.into(), ctx))
+  };
+  make().map_err(|failure| failure.into_napi(raw))
+}
+
+/// The type of a function.
+#[napi]
+pub fn func_type(
+  env: Env,
+  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
+  index: u32,
+) -> napi::Result<ExternTypeInfo> {
+  let raw = RawEnv(env.raw());
+  let read = || {
+    let store = StoreInner::of(raw, Value(store.raw()))?;
+    let func = store.func_at(index)?;
+    store.with(|ctx| extern_info(&wasmtime::ExternType::Func(func.ty(&ctx))))
+  };
+  read().map_err(|failure| failure.into_napi(raw))
+}
+
+/// The prepared call of a function handle.
+fn export_func(store: &StoreInner, index: u32, slot: u32, name: &str) -> Result<*const ExportFunc, Failure> {
+  let func = store.func_at(index)?;
+  let ty = store.with_even_closed(|ctx| func.ty(&ctx))?;
+  Ok(store.export_func(index, || {
+    Box::new(ExportFunc::new(store, func, Signature::new(ty), store.slot(slot), name))
+  }))
+}
+
+/// Makes the JavaScript function of a handle. Arguments: store handle, function handle, slot of the instance that
+/// exports it (or -1), name.
+fn create(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, index_value, slot, name, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let index = index_arg(env, index_value)?;
+  let name = env.get_string(name).map_err(|_| Failure::type_error("expected a name"))?;
+  let data = export_func(store, index, index_arg(env, slot)?, &name)?;
+  let make = || {
+    let function = env.function(&name, call_export, data.cast_mut().cast())?;
+    let state = &store.state;
+    if let (Some(store_key), Some(index_key), Some(holder)) =
+      (state.store_key(env), state.index_key(env), store.holder(env))
+    {
+      env.define_hidden(function, [(store_key, holder), (index_key, index_value)])?;
+      Ok(function)
+    } else {
+      Err(crate::raw_env::Refused)
+    }
+  };
+  make().map_err(|_| Failure::internal("the environment is not registered"))
+}
+
+/// Calls with a raw stack, results included. Arguments: store handle, function handle, `BigUint64Array`, slot, name.
+fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, index, stack, slot, name] = *args;
+  let store = store_arg(env, handle)?;
+  let name = env.get_string(name).map_err(|_| Failure::type_error("expected a name"))?;
+  let export = export_func(store, index_arg(env, index)?, index_arg(env, slot)?, &name)?;
+  // SAFETY: the store owns the export function, and the handle keeps the store alive during this call.
+  let export = unsafe { &*export };
+  let signature = export.signature();
+  if !signature.numeric {
+    return Err(Failure::type_error("references cannot be passed on a raw stack; use call()"));
+  }
+  let (data, length) = stack_arg(env, stack)?;
+  let needed = |kinds: &[crate::signature::ValueKind]| kinds.iter().map(|kind| kind.slots()).sum::<usize>();
+  let (params, results) = (needed(&signature.params), needed(&signature.results));
+  if length < params {
+    return Err(too_short(format!("need {params} params, but stack size is {length}")));
+  }
+  if length < results {
+    return Err(too_short(format!("need {results} results, but stack size is {length}")));
+  }
+  // The guest may call JavaScript, which may detach the array: it is read before the call and looked up again after.
+  let mut values = vec![ValRaw::i32(0); signature.width()];
+  {
+    let mut place = 0;
+    let mut next = || {
+      // SAFETY: `place` stays below `length`, as checked above, and no JavaScript has run since `stack_arg`.
+      let bits = unsafe { data.add(place).read() };
+      place += 1;
+      bits
+    };
+    for (kind, value) in signature.params.iter().zip(&mut values) {
+      let low = next();
+      let high = if kind.slots() == 2 { next() } else { 0 };
+      *value = raw_from_slots(*kind, &mut [low, high].into_iter());
+    }
+  }
+  export.call_raw(&mut values)?;
+  let (data, length) = stack_arg(env, stack)?;
+  if length < results {
+    return Err(too_short(format!("need {results} results, but stack size is {length}")));
+  }
+  let mut place = 0;
+  for (kind, value) in signature.results.iter().zip(&values) {
+    let (low, high) = raw_to_slots(*kind, *value);
+    for bits in [Some(low), high].into_iter().flatten() {
+      // SAFETY: as above.
+      unsafe { data.add(place).write(bits) };
+      place += 1;
+    }
+  }
+  export.closed_result(env.undefined())
+}
+
+#[cold]
+fn too_short(message: String) -> Failure {
+  Failure::new(FailureKind::Range, message)
+}
+
+fn stack_arg(env: RawEnv, stack: Value) -> Result<(*mut u64, usize), Failure> {
+  match (env.kind(stack) == Kind::Object).then(|| env.typed_array(stack)).flatten() {
+    Some((data, length, napi::sys::TypedarrayType::biguint64_array)) => Ok((data.cast(), length)),
+    _ => Err(Failure::type_error("stack: expected a BigUint64Array")),
+  }
+}
+
+raw_functions! {
+  "funcCreate" => create;
+  "funcCallWithStack" => call_with_stack;
+}

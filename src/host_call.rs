@@ -1,0 +1,389 @@
+//! A call from wasm to a JavaScript function: the hot path out of wasm.
+//!
+//! Runs on the JavaScript thread's own stack, directly through Node-API: a store of this kind is never entered from a
+//! fiber or from another thread.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use wasmtime::{AsContextMut, Caller, FuncType, StoreContextMut, V128, Val, ValRaw};
+
+use crate::extern_ref::JsReference;
+use crate::failure::{Failure, FailureKind, TypedFailure};
+use crate::host_func::{HostFunc, Stack};
+use crate::raw_env::{Kind, RawEnv, Refused, Value};
+use crate::signature::{Signature, ValueKind};
+use crate::store::{StoreData, StoreInner};
+use crate::thrown::Thrown;
+use crate::values::{Ready, describe, expectation, raw_from_js, raw_to_js};
+
+/// Arguments that need no allocation, the instance not counted.
+const INLINE: usize = 8;
+
+/// A host function bound to the type that an import gives it.
+pub struct HostBinding {
+  func: Arc<HostFunc>,
+  signature: Signature,
+  /// The importing instance's slot; the first of the store if it is not bound to one.
+  slot: u32,
+}
+
+/// One of our own errors on its way through wasm.
+pub struct HostFailure(pub TypedFailure);
+
+impl std::fmt::Debug for HostFailure {
+  fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    f.write_str(&self.0.message)
+  }
+}
+
+impl std::fmt::Display for HostFailure {
+  fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    f.write_str(&self.0.message)
+  }
+}
+
+impl std::error::Error for HostFailure {}
+
+impl HostBinding {
+  pub fn new(func: Arc<HostFunc>, ty: FuncType, slot: u32) -> Self {
+    Self { func, signature: Signature::new(ty), slot }
+  }
+
+  pub fn is_numeric(&self) -> bool {
+    self.signature.numeric
+  }
+
+  /// The call for signatures without references: Wasmtime's raw slots, no allocation.
+  ///
+  /// # Safety
+  /// `slots` holds parameters of the binding's signature and has room for its results.
+  #[inline]
+  pub unsafe fn call_raw(
+    &self,
+    mut caller: Caller<'_, StoreData>,
+    slots: &mut [MaybeUninit<ValRaw>],
+  ) -> wasmtime::Result<()> {
+    // SAFETY: the store inner owns the store that runs this call.
+    let store = unsafe { &*caller.data().inner };
+    let Some(env) = store.state.env() else { return Err(going_down()) };
+    store.renew_scope(env);
+    let outcome = match &self.func.stack {
+      // SAFETY: this function's own contract.
+      None => unsafe { self.natural(env, store, &mut caller, slots) },
+      // SAFETY: as above.
+      Some(stack) => unsafe { self.on_stack(env, store, &mut caller, slots, stack) },
+    };
+    outcome.map_err(|failure| self.error(env, failure))
+  }
+
+  #[inline]
+  unsafe fn natural(
+    &self,
+    env: RawEnv,
+    store: &StoreInner,
+    caller: &mut Caller<'_, StoreData>,
+    slots: &mut [MaybeUninit<ValRaw>],
+  ) -> Result<(), Failure> {
+    let function = self.func.callback(env).ok_or_else(|| self.collected())?;
+    let undefined = env.undefined();
+    let shift = usize::from(self.func.with_module);
+    let count = self.signature.params.len() + shift;
+    let mut inline = [undefined; INLINE + 1];
+    let mut spilled;
+    let args: &mut [Value] = if let Some(args) = inline.get_mut(..count) {
+      args
+    } else {
+      spilled = vec![undefined; count];
+      &mut spilled
+    };
+    if self.func.with_module
+      && let Some(first) = args.first_mut()
+    {
+      *first = self.module_object(env, store)?;
+    }
+    for ((kind, slot), arg) in self.signature.params.iter().zip(&*slots).zip(args.iter_mut().skip(shift)) {
+      // SAFETY: the slots of the parameters are initialised.
+      let raw = unsafe { slot.assume_init() };
+      *arg = raw_to_js(env, *kind, raw).map_err(|_| Failure::Pending)?;
+    }
+    match &*self.signature.results {
+      [] => {
+        let result = store.in_host_call(caller, self.slot, || env.call(undefined, function, args));
+        self.check_nothing(env, result.map_err(|_| Failure::Pending)?)
+      }
+      [kind] => {
+        let result = store.in_host_call(caller, self.slot, || env.call(undefined, function, args));
+        let result = result.map_err(|_| Failure::Pending)?;
+        let raw = raw_from_js(env, *kind, result).map_err(|_| self.wrong_result(env, None, result))?;
+        if let Some(slot) = slots.first_mut() {
+          slot.write(raw);
+        }
+        Ok(())
+      }
+      kinds => {
+        // Reading the array may run JavaScript as well (a getter, a proxy).
+        let results = store.in_host_call(caller, self.slot, || {
+          let result = env.call(undefined, function, args).map_err(|_| Failure::Pending)?;
+          self.elements(env, result)
+        })?;
+        for (index, ((kind, value), slot)) in kinds.iter().zip(&results).zip(slots).enumerate() {
+          let raw = raw_from_js(env, *kind, *value).map_err(|_| self.wrong_result(env, Some(index), *value))?;
+          slot.write(raw);
+        }
+        Ok(())
+      }
+    }
+  }
+
+  unsafe fn on_stack(
+    &self,
+    env: RawEnv,
+    store: &StoreInner,
+    caller: &mut Caller<'_, StoreData>,
+    slots: &mut [MaybeUninit<ValRaw>],
+    stack: &Stack,
+  ) -> Result<(), Failure> {
+    let function = self.func.callback(env).ok_or_else(|| self.collected())?;
+    let array = stack.array(env).ok_or_else(|| self.collected())?;
+    let memory = stack.slots();
+    let nested = stack.busy.replace(true);
+    // The array stays the same for every call, so an outer call's values wait here while an inner one uses it.
+    let saved: Vec<u64> =
+      if nested { memory.iter().map(|slot| slot.load(Ordering::Relaxed)).collect() } else { Vec::new() };
+    let mut place = memory.iter();
+    for (kind, slot) in self.signature.params.iter().zip(&*slots) {
+      // SAFETY: the slots of the parameters are initialised.
+      let raw = unsafe { slot.assume_init() };
+      let (low, high) = raw_to_slots(*kind, raw);
+      for bits in [Some(low), high].into_iter().flatten() {
+        if let Some(target) = place.next() {
+          target.store(bits, Ordering::Relaxed);
+        }
+      }
+    }
+    let undefined = env.undefined();
+    let result = if self.func.with_module {
+      let module = self.module_object(env, store);
+      store.in_host_call(caller, self.slot, || {
+        module.and_then(|module| env.call(undefined, function, &[module, array]).map_err(|_| Failure::Pending))
+      })
+    } else {
+      store
+        .in_host_call(caller, self.slot, || env.call(undefined, function, &[array]))
+        .map_err(|_| Failure::Pending)
+    };
+    let mut place = memory.iter().map(|slot| slot.load(Ordering::Relaxed));
+    for (kind, slot) in self.signature.results.iter().zip(slots) {
+      slot.write(raw_from_slots(*kind, &mut place));
+    }
+    stack.busy.set(nested);
+    for (slot, bits) in memory.iter().zip(saved) {
+      slot.store(bits, Ordering::Relaxed);
+    }
+    let result = result?;
+    if env.kind(result) == Kind::Object { self.check_nothing(env, result) } else { Ok(()) }
+  }
+
+  /// The call for signatures with references.
+  pub fn call_vals(
+    &self,
+    mut caller: Caller<'_, StoreData>,
+    params: &[Val],
+    results: &mut [Val],
+  ) -> wasmtime::Result<()> {
+    // SAFETY: the store inner owns the store that runs this call.
+    let store = unsafe { &*caller.data().inner };
+    let Some(env) = store.state.env() else { return Err(going_down()) };
+    store.renew_scope(env);
+    self.with_references(env, store, &mut caller, params, results).map_err(|failure| self.error(env, failure))
+  }
+
+  fn with_references(
+    &self,
+    env: RawEnv,
+    store: &StoreInner,
+    caller: &mut Caller<'_, StoreData>,
+    params: &[Val],
+    results: &mut [Val],
+  ) -> Result<(), Failure> {
+    let function = self.func.callback(env).ok_or_else(|| self.collected())?;
+    let params = params
+      .iter()
+      .map(|val| store.val_to_reference(env, caller.as_context_mut(), *val))
+      .collect::<Result<Vec<JsReference>, _>>()?;
+    let module = self.func.with_module.then(|| self.module_object(env, store)).transpose()?;
+    let types: Vec<_> = self.signature.ty.results().collect();
+    // All that may run JavaScript: making `Func`s, the call, reading the results.
+    let (values, ready) = store.in_host_call(caller, self.slot, || {
+      let mut args = Vec::with_capacity(params.len() + 1);
+      args.extend(module);
+      for param in params {
+        args.push(store.reference_value(env, param)?);
+      }
+      let result = env.call(env.undefined(), function, &args).map_err(|_| Failure::Pending)?;
+      let values = match types.len() {
+        0 => {
+          self.check_nothing(env, result)?;
+          Vec::new()
+        }
+        1 => vec![result],
+        _ => self.elements(env, result)?,
+      };
+      let mut ready = Vec::with_capacity(values.len());
+      for (index, (ty, value)) in types.iter().zip(&values).enumerate() {
+        if types.len() == 1 && env.is_promise(*value) && !is_any(ty) {
+          return Err(self.promise());
+        }
+        ready.push(store.prepare(env, ty, *value)?.ok_or_else(|| self.wrong_result(env, Some(index), *value))?);
+      }
+      Ok((values, ready))
+    })?;
+    let mut finished: Vec<(usize, Option<Val>)> = Vec::with_capacity(ready.len());
+    for (index, (ty, ready)) in types.iter().zip(ready).enumerate() {
+      finished.push((index, finish(env, store, caller.as_context_mut(), ty, ready)?));
+    }
+    for ((index, val), target) in finished.into_iter().zip(results) {
+      let value = values.get(index).copied().unwrap_or_else(|| env.undefined());
+      *target = val.ok_or_else(|| self.wrong_result(env, Some(index), value))?;
+    }
+    Ok(())
+  }
+
+  fn module_object(&self, env: RawEnv, store: &StoreInner) -> Result<Value, Failure> {
+    match store.slot(self.slot) {
+      Some(slot) => slot.object(env, store, self.slot),
+      None => Ok(env.undefined()),
+    }
+  }
+
+  /// The elements of an array of as many results as the signature has.
+  fn elements(&self, env: RawEnv, result: Value) -> Result<Vec<Value>, Failure> {
+    let count = self.signature.results.len();
+    if !env.is_array(result) {
+      if env.is_promise(result) {
+        return Err(self.promise());
+      }
+      return Err(self.mismatch(format!("expected an array of {count} results, got {}", describe(env, result))));
+    }
+    let length = env.array_length(result).map_err(|_| Failure::Pending)?;
+    if usize::try_from(length) != Ok(count) {
+      return Err(self.mismatch(format!("expected an array of {count} results, got one of {length}")));
+    }
+    (0..length).map(|index| env.get_element(result, index).map_err(|_| Failure::Pending)).collect()
+  }
+
+  /// A function without results may return anything but a promise, which would be lost.
+  #[inline]
+  fn check_nothing(&self, env: RawEnv, result: Value) -> Result<(), Failure> {
+    if env.kind(result) == Kind::Object && env.is_promise(result) { Err(self.promise()) } else { Ok(()) }
+  }
+
+  #[cold]
+  fn promise(&self) -> Failure {
+    self.mismatch("it returned a promise, which a synchronous call cannot wait for".into())
+  }
+
+  #[cold]
+  fn wrong_result(&self, env: RawEnv, index: Option<usize>, value: Value) -> Failure {
+    if env.is_exception_pending() {
+      return Failure::Pending;
+    }
+    if env.is_promise(value) {
+      return self.promise();
+    }
+    let expected = self.signature.ty.result(index.unwrap_or(0)).map(|ty| expectation(&ty)).unwrap_or_default();
+    let place = index.map_or_else(|| "the result".to_owned(), |index| format!("result[{index}]"));
+    self.mismatch(format!("expected {place} to be {expected}, got {}", describe(env, value)))
+  }
+
+  #[cold]
+  fn mismatch(&self, text: String) -> Failure {
+    Failure::type_error(format!("host function {}{}: {text}", self.func.info.display_name(), self.signature.text()))
+  }
+
+  #[cold]
+  fn collected(&self) -> Failure {
+    Failure::internal(format!("host function {} was collected", self.func.info.display_name()))
+  }
+
+  /// The error that carries a failure through wasm.
+  #[cold]
+  fn error(&self, env: RawEnv, failure: Failure) -> wasmtime::Error {
+    match failure {
+      Failure::Typed(typed) => wasmtime::Error::new(HostFailure(*typed)),
+      Failure::Thrown(error, _) => error,
+      Failure::ExitWithResults(code, _) => {
+        wasmtime::Error::new(HostFailure(TypedFailure {
+          kind: FailureKind::Exit,
+          message: format!("module closed with exit_code({code})"),
+          detail: crate::failure::ErrorDetail { exit_code: Some(code), ..Default::default() },
+        }))
+      }
+      Failure::Pending => match env.take_exception() {
+        Some(value) => match Thrown::new(env, self.func.state(), value, &self.func.info) {
+          Ok(thrown) => wasmtime::Error::new(thrown),
+          Err(Refused) => going_down(),
+        },
+        None => going_down(),
+      },
+    }
+  }
+}
+
+fn finish(
+  env: RawEnv,
+  store: &StoreInner,
+  ctx: StoreContextMut<'_, StoreData>,
+  ty: &wasmtime::ValType,
+  ready: Ready,
+) -> Result<Option<Val>, Failure> {
+  store.finish(env, ctx, ty, ready)
+}
+
+/// Whether a promise is as good as any other value.
+fn is_any(ty: &wasmtime::ValType) -> bool {
+  matches!(ty, wasmtime::ValType::Ref(reference) if matches!(reference.heap_type(), wasmtime::HeapType::Extern))
+}
+
+#[cold]
+fn going_down() -> wasmtime::Error {
+  wasmtime::Error::msg("JavaScript execution is ending")
+}
+
+/// A raw value as one slot of a stack, or two for a vector.
+#[inline]
+pub fn raw_to_slots(kind: ValueKind, raw: ValRaw) -> (u64, Option<u64>) {
+  match kind {
+    ValueKind::I32 => (u64::from(raw.get_u32()), None),
+    ValueKind::I64 => (raw.get_u64(), None),
+    ValueKind::F32 => (u64::from(raw.get_f32()), None),
+    ValueKind::F64 => (raw.get_f64(), None),
+    ValueKind::V128 => {
+      let bits = raw.get_v128();
+      #[expect(clippy::cast_possible_truncation, reason = "the two halves of a vector")]
+      let halves = (bits as u64, Some((bits >> 64) as u64));
+      halves
+    }
+    ValueKind::Reference => (0, None),
+  }
+}
+
+/// The next value of a stack; what lies above a 32-bit value's low half is ignored.
+#[inline]
+pub fn raw_from_slots(kind: ValueKind, slots: &mut impl Iterator<Item = u64>) -> ValRaw {
+  let low = slots.next().unwrap_or_default();
+  #[expect(clippy::cast_possible_truncation, reason = "the low half is the value")]
+  let low32 = low as u32;
+  match kind {
+    ValueKind::I32 => ValRaw::u32(low32),
+    ValueKind::I64 | ValueKind::Reference => ValRaw::u64(low),
+    ValueKind::F32 => ValRaw::f32(low32),
+    ValueKind::F64 => ValRaw::f64(low),
+    ValueKind::V128 => {
+      let high = slots.next().unwrap_or_default();
+      ValRaw::v128(V128::from(u128::from(low) | (u128::from(high) << 64)).as_u128())
+    }
+  }
+}

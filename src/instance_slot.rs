@@ -1,0 +1,109 @@
+//! One instance's place in its store, made before instantiation so that host calls of its start function can name it.
+//! Lives on: the JavaScript thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ptr;
+use std::sync::Arc;
+
+use napi::sys;
+use wasmtime::{AsContextMut, Extern};
+
+use crate::env_state::EnvState;
+use crate::failure::Failure;
+use crate::module_info::ModuleInfo;
+use crate::raw_env::{RawEnv, Value};
+use crate::store::{StoreInner, count};
+
+/// Part of the holder array where the instance objects are, by slot.
+const INSTANCES: u32 = 0;
+
+pub struct InstanceSlot {
+  /// `None` until instantiation, start function included, is over.
+  pub instance: Cell<Option<wasmtime::Instance>>,
+  pub module: wasmtime::Module,
+  pub info: Arc<ModuleInfo>,
+  exit_code: Cell<Option<u32>>,
+  counted: Cell<bool>,
+  /// Weak; the JavaScript object that host functions get, fetched at the first such call.
+  object: Cell<sys::napi_ref>,
+  exports: RefCell<HashMap<Box<str>, Option<u32>>>,
+}
+
+impl InstanceSlot {
+  pub fn new(module: wasmtime::Module, info: Arc<ModuleInfo>, state: &EnvState) -> Self {
+    count(&state.counters.instances, true);
+    Self {
+      instance: Cell::new(None),
+      module,
+      info,
+      exit_code: Cell::new(None),
+      counted: Cell::new(true),
+      object: Cell::new(ptr::null_mut()),
+      exports: RefCell::default(),
+    }
+  }
+
+  /// The exit code of a closed instance.
+  #[inline]
+  pub fn exit_code(&self) -> Option<u32> {
+    self.exit_code.get()
+  }
+
+  /// The first code wins.
+  pub fn close(&self, code: u32, state: &EnvState) {
+    if self.exit_code.get().is_none() {
+      self.exit_code.set(Some(code));
+    }
+    self.leave(state);
+  }
+
+  /// Takes the instance out of the statistics.
+  pub fn leave(&self, state: &EnvState) {
+    if self.counted.replace(false) {
+      count(&state.counters.instances, false);
+      state.release(self.object.replace(ptr::null_mut()));
+    }
+  }
+
+  /// The handle of an export, `None` if there is none of that name.
+  pub fn export(&self, store: &StoreInner, own_slot: u32, name: &str) -> Result<Option<u32>, Failure> {
+    if let Some(known) = self.exports.borrow().get(name) {
+      return Ok(*known);
+    }
+    let index = if let Some(instance) = self.instance.get() {
+      store.with(|mut ctx| {
+        instance.get_export(ctx.as_context_mut(), name).map(|item| store.register(item, ctx.as_context_mut()))
+      })?
+    } else {
+      // Only while the start function runs is there a caller but no instance yet.
+      if store.caller_slot.get() != own_slot {
+        return Ok(None);
+      }
+      let found: Option<Extern> = store.caller_export(name);
+      match found {
+        Some(item) => Some(store.with(|ctx| store.register(item, ctx))?),
+        None => None,
+      }
+    };
+    self.exports.borrow_mut().insert(name.into(), index);
+    Ok(index)
+  }
+
+  /// The JavaScript object of the instance, for host functions that want it.
+  #[inline]
+  pub fn object(&self, env: RawEnv, store: &StoreInner, own_slot: u32) -> Result<Value, Failure> {
+    let reference = self.object.get();
+    if !reference.is_null()
+      && let Some(object) = env.dereference(reference)
+    {
+      return Ok(object);
+    }
+    let instances = store.holder_part(env, INSTANCES)?;
+    let object = env.get_element(instances, own_slot).map_err(|_| Failure::Pending)?;
+    if let Ok(reference) = env.reference(object, 0) {
+      store.state.release(self.object.replace(reference));
+    }
+    Ok(object)
+  }
+}

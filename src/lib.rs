@@ -1,0 +1,72 @@
+//! node-wasmtime's addon: Wasmtime for Node.js.
+//!
+//! One concept, one file. The cold paths are `#[napi]` items and appear in `binding.d.ts`; the hot paths (exported
+//! functions, host calls, memory, globals, tables) are raw Node-API and are declared in `lib/native.ts`.
+
+mod compile_pool;
+mod engine;
+mod env_state;
+mod export_func;
+mod extern_ref;
+mod extern_type;
+mod failure;
+mod func;
+mod global;
+mod host_call;
+mod host_func;
+mod instance;
+mod instance_slot;
+mod link_check;
+mod linker;
+mod memory;
+mod memory_access;
+mod module;
+mod module_info;
+mod raw_call;
+mod raw_env;
+mod signature;
+mod store;
+mod table;
+mod thrown;
+mod trace;
+mod values;
+
+use napi::bindgen_prelude::{Env, Object};
+use napi::{JsValue, Status};
+use napi_derive::napi;
+
+use raw_env::{Callback, RawEnv, Value};
+
+/// Wasmtime's and this addon's versions.
+#[napi(object)]
+pub struct Versions {
+  /// Version of the `wasmtime` crate.
+  pub wasmtime: String,
+  /// Version of this package's native part.
+  pub addon: String,
+}
+
+#[napi]
+pub fn versions() -> Versions {
+  Versions { wasmtime: env!("WASMTIME_VERSION").to_owned(), addon: env!("CARGO_PKG_VERSION").to_owned() }
+}
+
+/// Prepares an environment that loads the addon and gives it the raw functions.
+#[napi(module_exports)]
+pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
+  // Wasmtime's signal handlers and the compile threads outlive any one environment, so the image must stay mapped.
+  napi::bindgen_prelude::retain_current_module_for_unload_safety();
+  let raw = RawEnv(env.raw());
+  env_state::EnvState::install(raw.0)?;
+  let raw_functions: &[&[(&str, Callback)]] =
+    &[memory::FUNCTIONS, memory_access::FUNCTIONS, global::FUNCTIONS, table::FUNCTIONS, func::FUNCTIONS, instance::FUNCTIONS];
+  let target = Value(exports.raw());
+  for (name, callback) in raw_functions.iter().copied().flatten() {
+    raw
+      .function(name, *callback, std::ptr::null_mut())
+      .and_then(|function| raw.string(name).map(|key| (key, function)))
+      .and_then(|pair| raw.define_hidden(target, [pair]))
+      .map_err(|_| napi::Error::new(Status::GenericFailure, "the addon's functions could not be defined"))?;
+  }
+  Ok(())
+}

@@ -1,0 +1,360 @@
+//! A compiled module. Compilation runs on the compile threads, also when JavaScript waits for it.
+//! Lives on: the JavaScript thread; the compiled code and the information inside are shared.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{AsyncTask, Buffer, Env, Task, Uint8Array, Unknown};
+use napi::JsValue;
+use napi_derive::napi;
+
+use crate::compile_pool::on_compile_thread;
+use crate::engine::{Engine, compile_failure};
+use crate::extern_type::{ExternTypeInfo, extern_info};
+use crate::failure::{ErrorDetail, Failure, FailureKind, TypedFailure};
+use crate::module_info::ModuleInfo;
+use crate::raw_env::{Kind, RawEnv, Value};
+
+/// A compiled module.
+#[napi]
+pub struct Module {
+  engine: wasmtime::Engine,
+  compiled: RefCell<Option<Compiled>>,
+  weight: Cell<i64>,
+}
+
+/// What compiling gives. Cloning shares it.
+#[derive(Clone)]
+pub struct Compiled {
+  pub module: wasmtime::Module,
+  pub info: Arc<ModuleInfo>,
+}
+
+/// What compiling can fail with: plain data, since it comes from another thread.
+type CompileError = Box<TypedFailure>;
+
+/// Where a module comes from.
+enum Source {
+  Binary(Vec<u8>),
+  Text(String),
+  File(PathBuf),
+}
+
+/// An import of a module.
+#[napi(object)]
+pub struct ImportInfo {
+  pub module: String,
+  pub name: String,
+  #[napi(js_name = "type")]
+  pub ty: ExternTypeInfo,
+}
+
+/// An export of a module.
+#[napi(object)]
+pub struct ExportInfo {
+  pub name: String,
+  #[napi(js_name = "type")]
+  pub ty: ExternTypeInfo,
+}
+
+/// A function that a module imports or exports, with its names.
+#[napi(object)]
+pub struct FunctionInfo {
+  /// Index in the module's function index space.
+  pub index: u32,
+  /// Name of the name section, empty if there is none.
+  pub name: String,
+  pub param_names: Vec<String>,
+}
+
+/// A custom section.
+#[napi(object)]
+pub struct CustomSectionInfo {
+  pub name: String,
+  pub data: Buffer,
+}
+
+impl Source {
+  /// Text is WAT, a buffer is the binary format.
+  fn of(env: RawEnv, value: Value) -> Result<Self, Failure> {
+    if env.kind(value) == Kind::String {
+      return env.get_string(value).map(Self::Text).map_err(|_| Failure::Pending);
+    }
+    let Some((data, length)) = env.buffer_source(value) else {
+      return Err(Failure::type_error(format!(
+        "expected a module as Uint8Array, ArrayBuffer or WAT text, got {}",
+        crate::values::describe(env, value)
+      )));
+    };
+    let mut bytes = vec![0_u8; length];
+    if length > 0 && !data.is_null() {
+      // SAFETY: Node-API says that `length` bytes can be read at `data`, and no JavaScript runs in between. Should
+      // another thread write to shared memory meanwhile, the copy holds some mixture, which is then validated.
+      unsafe { std::ptr::copy_nonoverlapping(data.cast_const(), bytes.as_mut_ptr(), length) };
+    }
+    Ok(Self::Binary(bytes))
+  }
+
+  fn binary(&self) -> Result<Cow<'_, [u8]>, CompileError> {
+    match self {
+      Self::Binary(bytes) => check_binary(bytes).map(|()| Cow::Borrowed(bytes.as_slice())),
+      Self::Text(text) => parse_text(text).map(Cow::Owned),
+      Self::File(path) => {
+        let bytes = std::fs::read(path).map_err(|error| {
+          compile_error(format!("cannot read {}: {error}", path.display()))
+        })?;
+        if bytes.starts_with(b"\0asm") {
+          return check_binary(&bytes).map(|()| Cow::Owned(bytes));
+        }
+        match String::from_utf8(bytes) {
+          Ok(text) => parse_text(&text).map(Cow::Owned),
+          Err(error) => check_binary(error.as_bytes()).map(|()| Cow::Borrowed(&[][..])),
+        }
+      }
+    }
+  }
+
+  fn compile(&self, engine: &wasmtime::Engine) -> Result<Compiled, CompileError> {
+    on_compile_thread(|| {
+      let binary = self.binary()?;
+      let module = wasmtime::Module::from_binary(engine, &binary).map_err(|error| compile_failure(&error))?;
+      let info = ModuleInfo::parse(&binary)
+        .map_err(|error| compile_error(format!("cannot read the module's sections: {error}")))?;
+      Ok(Compiled { module, info: Arc::new(info) })
+    })
+  }
+
+  fn validate(&self, engine: &wasmtime::Engine) -> Result<(), CompileError> {
+    on_compile_thread(|| {
+      let binary = self.binary()?;
+      wasmtime::Module::validate(engine, &binary).map_err(|error| compile_failure(&error))
+    })
+  }
+}
+
+fn compile_error(message: impl Into<String>) -> CompileError {
+  Box::new(TypedFailure { kind: FailureKind::Compile, message: message.into(), detail: ErrorDetail::default() })
+}
+
+fn parse_text(text: &str) -> Result<Vec<u8>, CompileError> {
+  wat::parse_str(text).map_err(|error| compile_error(format!("invalid WAT: {error}")))
+}
+
+/// Tells the common mistakes apart before Wasmtime sees the bytes.
+fn check_binary(bytes: &[u8]) -> Result<(), CompileError> {
+  let fail = |text: &str| Err(compile_error(text));
+  match bytes {
+    [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Ok(()),
+    [0, b'a', b's', b'm', _, _, 1, 0, ..] => fail(
+      "this is a WebAssembly component, not a core module; compile its core module, or make one with a non-component target",
+    ),
+    [0, b'a', b's', b'm', ..] => fail("invalid version header: expected version 1 of the WebAssembly binary format"),
+    [] => fail("invalid magic number: the module is empty"),
+    _ => fail("invalid magic number: expected the WebAssembly binary format (\\0asm); pass WAT text as a string"),
+  }
+}
+
+impl Module {
+  fn from_compiled(env: RawEnv, engine: &wasmtime::Engine, compiled: Compiled) -> Self {
+    let code = compiled.module.image_range();
+    let weight = i64::try_from(code.end.addr().saturating_sub(code.start.addr()).saturating_add(compiled.info.weight()))
+      .unwrap_or(i64::MAX);
+    env.adjust_external_memory(weight);
+    Self { engine: engine.clone(), compiled: RefCell::new(Some(compiled)), weight: Cell::new(weight) }
+  }
+
+  pub(crate) fn compiled(&self) -> Result<Compiled, Failure> {
+    self
+      .compiled
+      .borrow()
+      .clone()
+      .ok_or_else(|| Failure::new(FailureKind::Closed, "source module must be compiled before instantiation: it is closed"))
+  }
+
+  pub(crate) fn engine(&self) -> &wasmtime::Engine {
+    &self.engine
+  }
+}
+
+#[napi]
+impl Module {
+  /// Compiles on other threads; the promise gives the module.
+  #[napi(ts_return_type = "Promise<Module>")]
+  pub fn compile(
+    env: Env,
+    engine: &Engine,
+    #[napi(ts_arg_type = "Uint8Array | ArrayBufferLike | string")] source: Unknown,
+  ) -> napi::Result<AsyncTask<CompileTask>> {
+    let raw = RawEnv(env.raw());
+    let source = Source::of(raw, Value(source.raw())).map_err(|failure| failure.into_napi(raw))?;
+    Ok(AsyncTask::new(CompileTask { engine: engine.inner.clone(), source, failure: None }))
+  }
+
+  /// Compiles a file on other threads; the promise gives the module.
+  #[napi(ts_return_type = "Promise<Module>")]
+  pub fn compile_file(engine: &Engine, path: String) -> AsyncTask<CompileTask> {
+    AsyncTask::new(CompileTask { engine: engine.inner.clone(), source: Source::File(path.into()), failure: None })
+  }
+
+  /// Compiles while JavaScript waits.
+  #[napi]
+  pub fn compile_sync(
+    env: Env,
+    engine: &Engine,
+    #[napi(ts_arg_type = "Uint8Array | ArrayBufferLike | string")] source: Unknown,
+  ) -> napi::Result<Module> {
+    let raw = RawEnv(env.raw());
+    Source::of(raw, Value(source.raw()))
+      .and_then(|source| source.compile(&engine.inner).map_err(Failure::Typed))
+      .map(|compiled| Module::from_compiled(raw, &engine.inner, compiled))
+      .map_err(|failure| failure.into_napi(raw))
+  }
+
+  /// Checks a module without compiling it; throws what is wrong with it.
+  #[napi]
+  pub fn validate(
+    env: Env,
+    engine: &Engine,
+    #[napi(ts_arg_type = "Uint8Array | ArrayBufferLike | string")] source: Unknown,
+  ) -> napi::Result<()> {
+    let raw = RawEnv(env.raw());
+    Source::of(raw, Value(source.raw()))
+      .and_then(|source| source.validate(&engine.inner).map_err(Failure::Typed))
+      .map_err(|failure| failure.into_napi(raw))
+  }
+
+  /// Name of the name section.
+  #[napi(getter)]
+  pub fn name(&self, env: Env) -> napi::Result<Option<String>> {
+    self.read(&env, |compiled| compiled.module.name().map(str::to_owned))
+  }
+
+  #[napi(getter)]
+  pub fn imports(&self, env: Env) -> napi::Result<Vec<ImportInfo>> {
+    self.read(&env, |compiled| {
+      compiled
+        .module
+        .imports()
+        .map(|import| ImportInfo {
+          module: import.module().to_owned(),
+          name: import.name().to_owned(),
+          ty: extern_info(&import.ty()),
+        })
+        .collect()
+    })
+  }
+
+  #[napi(getter)]
+  pub fn exports(&self, env: Env) -> napi::Result<Vec<ExportInfo>> {
+    self.read(&env, |compiled| {
+      compiled
+        .module
+        .exports()
+        .map(|export| ExportInfo { name: export.name().to_owned(), ty: extern_info(&export.ty()) })
+        .collect()
+    })
+  }
+
+  /// The functions of the imports, in their order.
+  #[napi(getter)]
+  pub fn imported_functions(&self, env: Env) -> napi::Result<Vec<FunctionInfo>> {
+    self.read(&env, |compiled| {
+      (0..compiled.info.imported_count).map(|index| function_info(&compiled.info, index)).collect()
+    })
+  }
+
+  /// The functions of the exports, in their order.
+  #[napi(getter)]
+  pub fn exported_functions(&self, env: Env) -> napi::Result<Vec<FunctionInfo>> {
+    self.read(&env, |compiled| {
+      compiled.info.exported.iter().map(|(_, index)| function_info(&compiled.info, *index)).collect()
+    })
+  }
+
+  /// The custom sections, of one name or all.
+  #[napi]
+  pub fn custom_sections(&self, env: Env, name: Option<String>) -> napi::Result<Vec<CustomSectionInfo>> {
+    self.read(&env, |compiled| {
+      compiled
+        .info
+        .custom_sections
+        .iter()
+        .filter(|section| name.as_ref().is_none_or(|name| *name == section.name))
+        .map(|section| CustomSectionInfo { name: section.name.clone(), data: section.data.to_vec().into() })
+        .collect()
+    })
+  }
+
+  /// Frees the compiled code once no instance uses it. Idempotent.
+  #[napi]
+  pub fn close(&self, env: Env) {
+    self.compiled.borrow_mut().take();
+    RawEnv(env.raw()).adjust_external_memory(-self.weight.replace(0));
+  }
+
+  #[napi(getter)]
+  pub fn closed(&self) -> bool {
+    self.compiled.borrow().is_none()
+  }
+
+  fn read<R>(&self, env: &Env, f: impl FnOnce(&Compiled) -> R) -> napi::Result<R> {
+    self.compiled().map(|compiled| f(&compiled)).map_err(|failure| failure.into_napi(RawEnv(env.raw())))
+  }
+}
+
+fn function_info(info: &ModuleInfo, index: u32) -> FunctionInfo {
+  let mut param_names = Vec::new();
+  for (local, name) in info.local_names.get(&index).into_iter().flatten() {
+    let local = *local as usize;
+    // Locals beyond the parameters have names too; JavaScript cuts the list at the number of parameters.
+    if local < 1000 {
+      if param_names.len() <= local {
+        param_names.resize(local + 1, String::new());
+      }
+      if let Some(place) = param_names.get_mut(local) {
+        place.clone_from(name);
+      }
+    }
+  }
+  FunctionInfo { index, name: info.function_names.get(&index).cloned().unwrap_or_default(), param_names }
+}
+
+/// A compilation in the background.
+pub struct CompileTask {
+  engine: wasmtime::Engine,
+  source: Source,
+  failure: Option<CompileError>,
+}
+
+impl Task for CompileTask {
+  type Output = Compiled;
+  type JsValue = Module;
+
+  fn compute(&mut self) -> napi::Result<Self::Output> {
+    self.source.compile(&self.engine).map_err(|failure| {
+      self.failure = Some(failure);
+      napi::Error::from_reason("compilation failed")
+    })
+  }
+
+  fn resolve(&mut self, env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
+    Ok(Module::from_compiled(RawEnv(env.raw()), &self.engine, output))
+  }
+
+  fn reject(&mut self, env: Env, error: napi::Error) -> napi::Result<Self::JsValue> {
+    match self.failure.take() {
+      Some(failure) => Err(Failure::Typed(failure).into_rejection(RawEnv(env.raw()))),
+      None => Err(error),
+    }
+  }
+}
+
+/// Translates the text format to the binary format.
+#[napi(js_name = "wat2wasm")]
+pub fn wat_to_wasm(env: Env, text: String) -> napi::Result<Uint8Array> {
+  on_compile_thread(|| parse_text(&text))
+    .map(Uint8Array::from)
+    .map_err(|failure| Failure::Typed(failure).into_napi(RawEnv(env.raw())))
+}

@@ -1,0 +1,543 @@
+//! The native side of a store: Wasmtime's store, what JavaScript has handles to, and the one way to get at it.
+//!
+//! Every operation goes through [`StoreInner::with`] (or [`StoreInner::enter`], when it runs wasm). It uses the `Caller`
+//! of the innermost host call if there is one, else the store itself, and it refuses a second access while one is under
+//! way, so there is never a second `&mut`. The JavaScript side (`lib/store-core.ts`) holds all callbacks and reference
+//! values in one array, the holder; native code has only a weak reference to it. Whatever can reach the store in
+//! JavaScript holds that array, so the store is freed when it has been collected: by its finaliser if the store was
+//! still open, by [`EnvState::sweep_stores`] if it was closed. Lives on: the JavaScript thread.
+
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::mem;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use napi::bindgen_prelude::{Env, Unknown};
+use napi::{JsValue, sys};
+use napi_derive::napi;
+use wasmtime::{AsContextMut, Caller, Extern, Func, StoreContextMut};
+
+use crate::engine::Engine;
+use crate::env_state::{EnvState, STACK_MARGIN};
+use crate::export_func::ExportFunc;
+use crate::extern_ref::FreeList;
+use crate::failure::Failure;
+use crate::instance_slot::InstanceSlot;
+use crate::raw_env::{RawEnv, Value};
+
+/// What the collector is told an empty store weighs, in bytes.
+const BASE_WEIGHT: i64 = 24 * 1024;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+/// Host calls that share a handle scope.
+const CALLS_PER_SCOPE: u32 = 128;
+
+/// The data of Wasmtime's store: the way back to [`StoreInner`].
+pub struct StoreData {
+  pub inner: *const StoreInner,
+  last_growth: i64,
+}
+
+// SAFETY: the pointer is followed only on the JavaScript thread, where alone a store of this addon is used.
+unsafe impl Send for StoreData {}
+// SAFETY: as above.
+unsafe impl Sync for StoreData {}
+
+impl StoreData {
+  fn grow(&mut self, bytes: usize) {
+    self.last_growth = i64::try_from(bytes).unwrap_or(i64::MAX);
+    // SAFETY: the store inner owns the store whose data this is, so it is alive.
+    let inner = unsafe { &*self.inner };
+    inner.bytes.set(inner.bytes.get().saturating_add(self.last_growth));
+  }
+
+  fn undo(&mut self) {
+    // SAFETY: as in `grow`.
+    let inner = unsafe { &*self.inner };
+    inner.bytes.set(inner.bytes.get().saturating_sub(mem::take(&mut self.last_growth)));
+  }
+}
+
+/// Counts what memories and tables take; it refuses nothing.
+impl wasmtime::ResourceLimiter for StoreData {
+  fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    self.grow(desired.saturating_sub(current));
+    Ok(true)
+  }
+
+  fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+    self.undo();
+    Ok(())
+  }
+
+  fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    self.grow(desired.saturating_sub(current).saturating_mul(mem::size_of::<usize>()));
+    Ok(true)
+  }
+
+  fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+    self.undo();
+    Ok(())
+  }
+}
+
+/// A handle scope that the host calls of one entry into wasm share, renewed every so many calls: a scope costs Node a
+/// heap allocation, and the handles of a million calls cannot wait for the end.
+#[derive(Clone, Copy)]
+pub struct HostScope {
+  pub scope: sys::napi_handle_scope,
+  pub calls: u32,
+}
+
+impl HostScope {
+  const NONE: Self = Self { scope: ptr::null_mut(), calls: 0 };
+}
+
+pub struct StoreInner {
+  /// Tells stores apart, also ones that no longer exist.
+  pub id: u64,
+  pub state: Arc<EnvState>,
+  pub engine: wasmtime::Engine,
+  store: UnsafeCell<Option<wasmtime::Store<StoreData>>>,
+  /// The caller of the innermost host call that JavaScript runs in, null outside of any.
+  caller: Cell<*mut Caller<'static, StoreData>>,
+  /// The slot of the instance that made that host call.
+  pub caller_slot: Cell<u32>,
+  busy: Cell<bool>,
+  /// Entries into wasm on the native stack.
+  depth: Cell<u32>,
+  closed: Cell<bool>,
+  pub host_scope: Cell<HostScope>,
+  /// The externs that JavaScript has handles to; a handle is an index. They live as long as Wasmtime's own, that is
+  /// until the store ends, so nothing is ever removed.
+  externs: RefCell<Vec<Extern>>,
+  /// The index of each function that has one, by its address in the store: the same function gets the same handle.
+  func_indexes: RefCell<HashMap<usize, u32>>,
+  export_funcs: RefCell<HashMap<u32, Box<ExportFunc>>>,
+  #[expect(clippy::vec_box, reason = "exported functions and host calls keep pointers to slots")]
+  slots: RefCell<Vec<Box<InstanceSlot>>>,
+  /// Weak; an array: instances by slot, extern values, functions by index.
+  holder: sys::napi_ref,
+  pub free_values: Arc<FreeList>,
+  /// Live reference values at which the store's garbage is collected.
+  pub collect_values_at: Cell<u32>,
+  stack_needed: usize,
+  bytes: Cell<i64>,
+  reported: Cell<i64>,
+  registry_index: Cell<usize>,
+  has_finalizer: Cell<bool>,
+}
+
+/// Resets `busy` even when a panic passes through.
+struct Busy<'a>(&'a Cell<bool>);
+
+impl Drop for Busy<'_> {
+  fn drop(&mut self) {
+    self.0.set(false);
+  }
+}
+
+/// One entry into wasm; its end restores what was there before, even when a panic passes through.
+struct Entry<'a> {
+  store: &'a StoreInner,
+  depth: u32,
+  outer_scope: HostScope,
+}
+
+impl Drop for Entry<'_> {
+  #[inline]
+  fn drop(&mut self) {
+    let store = self.store;
+    store.depth.set(self.depth);
+    let HostScope { scope, .. } = store.host_scope.replace(self.outer_scope);
+    if !scope.is_null()
+      && let Some(env) = store.state.env()
+    {
+      env.close_scope(scope);
+    }
+    if self.depth == 0 && (store.closed.get() || store.bytes.get() != store.reported.get() - BASE_WEIGHT) {
+      store.settle();
+    }
+  }
+}
+
+impl StoreInner {
+  fn new(env: RawEnv, state: Arc<EnvState>, engine: &Engine, holder: Value) -> Result<Box<Self>, Failure> {
+    let holder = env.reference(holder, 0).map_err(|_| Failure::Pending)?;
+    let inner = Box::new(Self {
+      id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+      engine: engine.inner.clone(),
+      store: UnsafeCell::new(None),
+      caller: Cell::new(ptr::null_mut()),
+      caller_slot: Cell::new(0),
+      busy: Cell::new(false),
+      depth: Cell::new(0),
+      closed: Cell::new(false),
+      host_scope: Cell::new(HostScope::NONE),
+      externs: RefCell::default(),
+      func_indexes: RefCell::default(),
+      export_funcs: RefCell::default(),
+      slots: RefCell::default(),
+      holder,
+      free_values: Arc::default(),
+      collect_values_at: Cell::new(1024),
+      stack_needed: engine.max_wasm_stack.saturating_add(STACK_MARGIN),
+      bytes: Cell::new(0),
+      reported: Cell::new(0),
+      registry_index: Cell::new(usize::MAX),
+      has_finalizer: Cell::new(false),
+      state,
+    });
+    let data = StoreData { inner: &raw const *inner, last_growth: 0 };
+    let mut store = wasmtime::Store::try_new(&engine.inner, data).map_err(|error| Failure::internal(error.to_string()))?;
+    store.limiter(|data| data);
+    if engine.interruptible {
+      // No deadline: as far in the future as the counter can express without overflow.
+      store.set_epoch_deadline(u64::MAX / 2);
+    }
+    // SAFETY: nobody else has seen `inner` yet.
+    unsafe { *inner.store.get() = Some(store) };
+    count(&inner.state.counters.stores, true);
+    inner.state.register_store(&raw const *inner, &inner.registry_index);
+    inner.report(env);
+    Ok(inner)
+  }
+
+  /// The store behind a handle that `store_new` made.
+  ///
+  /// The lifetime is the handle's: the caller's JavaScript arguments keep it alive while the native call runs.
+  #[inline]
+  pub fn of<'a>(env: RawEnv, handle: Value) -> Result<&'a Self, Failure> {
+    let data = env.get_external(handle).map_err(|_| Failure::type_error("expected a store handle"))?;
+    // SAFETY: the package's own TypeScript passes only externals that `store_new` made (they never leave private
+    // fields), and the finaliser that frees the store runs only when no handle is left.
+    Ok(unsafe { &*data.cast_const().cast::<Self>() })
+  }
+
+  #[inline]
+  pub fn is_closed(&self) -> bool {
+    self.closed.get()
+  }
+
+  /// Whether wasm of this store is on the native stack.
+  pub fn is_running(&self) -> bool {
+    self.depth.get() > 0
+  }
+
+  /// Runs `f` with the active context: the innermost host call's caller, or the store itself.
+  #[inline]
+  pub fn with<R>(&self, f: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
+    if self.closed.get() {
+      return Err(Failure::closed("store"));
+    }
+    self.with_even_closed(f)
+  }
+
+  /// As `with`, also after a close that waits for running wasm to end.
+  #[inline]
+  pub fn with_even_closed<R>(&self, f: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
+    if self.busy.replace(true) {
+      return Err(busy());
+    }
+    let _busy = Busy(&self.busy);
+    let caller = self.caller.get();
+    if caller.is_null() {
+      // SAFETY: `busy` was false, so no other reference into the store is in use, and with no caller none is suspended
+      // further down the stack.
+      match unsafe { &mut *self.store.get() } {
+        Some(store) => Ok(f(store.as_context_mut())),
+        None => Err(Failure::closed("store")),
+      }
+    } else {
+      // SAFETY: `caller` points to the local of the host call that is entered now and removed before it returns; that
+      // frame waits for JavaScript, and `busy` was false, so nobody else uses it.
+      Ok(f(unsafe { &mut *caller }.as_context_mut()))
+    }
+  }
+
+  /// Looks an export up in the caller of the innermost host call: the only way while an instance is still starting.
+  pub fn caller_export(&self, name: &str) -> Option<Extern> {
+    let caller = self.caller.get();
+    if caller.is_null() || self.busy.replace(true) {
+      return None;
+    }
+    let _busy = Busy(&self.busy);
+    // SAFETY: as in `with`.
+    unsafe { &mut *caller }.get_export(name)
+  }
+
+  /// Runs wasm: as `with`, after making sure that the native stack suffices.
+  #[inline]
+  pub fn enter<R>(&self, run: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
+    let depth = self.depth.get();
+    // A nested entry keeps the limit of the first one, and traps by itself when it is reached.
+    let needed = if depth == 0 { self.stack_needed } else { STACK_MARGIN };
+    if !self.state.has_stack(needed) {
+      return Err(Failure::stack_overflow());
+    }
+    let _entry = Entry { store: self, depth, outer_scope: self.host_scope.replace(HostScope::NONE) };
+    self.depth.set(depth + 1);
+    self.with(run)
+  }
+
+  /// After the outermost entry: ends a store that was closed meanwhile, reports what the guest grew.
+  #[cold]
+  fn settle(&self) {
+    if self.closed.get() {
+      self.drop_store();
+    }
+    if let Some(env) = self.state.env() {
+      self.report(env);
+    }
+  }
+
+  /// The handle scope for the next host call: see [`HostScope`].
+  #[inline]
+  pub fn renew_scope(&self, env: RawEnv) {
+    let HostScope { scope, calls } = self.host_scope.get();
+    if scope.is_null() {
+      self.host_scope.set(HostScope { scope: env.open_scope(), calls: 1 });
+    } else if calls >= CALLS_PER_SCOPE {
+      env.close_scope(scope);
+      self.host_scope.set(HostScope { scope: env.open_scope(), calls: 1 });
+    } else {
+      self.host_scope.set(HostScope { scope, calls: calls + 1 });
+    }
+  }
+
+  /// Makes `caller` the active context while `f` runs JavaScript.
+  #[inline]
+  pub fn in_host_call<R>(&self, caller: &mut Caller<'_, StoreData>, slot: u32, f: impl FnOnce() -> R) -> R {
+    struct Restore<'a>(&'a StoreInner, *mut Caller<'static, StoreData>, u32);
+    impl Drop for Restore<'_> {
+      fn drop(&mut self) {
+        self.0.caller.set(self.1);
+        self.0.caller_slot.set(self.2);
+        self.0.busy.set(true);
+      }
+    }
+    let previous = self.caller.replace(ptr::from_mut(caller).cast());
+    let _restore = Restore(self, previous, self.caller_slot.replace(slot));
+    self.busy.set(false);
+    f()
+  }
+
+  /// The handle of an extern that belongs to this store.
+  pub fn register(&self, item: Extern, ctx: StoreContextMut<'_, StoreData>) -> u32 {
+    let address = match &item {
+      Extern::Func(func) => Some(func.to_raw(ctx) as usize),
+      _ => None,
+    };
+    if let Some(address) = address
+      && let Some(index) = self.func_indexes.borrow().get(&address)
+    {
+      return *index;
+    }
+    let mut externs = self.externs.borrow_mut();
+    let index = u32::try_from(externs.len()).unwrap_or(u32::MAX);
+    externs.push(item);
+    if let Some(address) = address {
+      self.func_indexes.borrow_mut().insert(address, index);
+    }
+    index
+  }
+
+  #[inline]
+  pub fn extern_at(&self, index: u32) -> Result<Extern, Failure> {
+    let externs = self.externs.borrow();
+    externs.get(index as usize).cloned().ok_or_else(|| Failure::type_error("the handle is not one of this store"))
+  }
+
+  pub fn func_at(&self, index: u32) -> Result<Func, Failure> {
+    match self.extern_at(index)? {
+      Extern::Func(func) => Ok(func),
+      _ => Err(Failure::type_error("expected the handle of a function")),
+    }
+  }
+
+  /// The prepared export function of a function handle; the address stays valid as long as this store.
+  pub fn export_func(&self, index: u32, make: impl FnOnce() -> Box<ExportFunc>) -> *const ExportFunc {
+    &raw const **self.export_funcs.borrow_mut().entry(index).or_insert_with(make)
+  }
+
+  pub fn add_slot(&self, slot: InstanceSlot) -> u32 {
+    let mut slots = self.slots.borrow_mut();
+    slots.push(Box::new(slot));
+    u32::try_from(slots.len() - 1).unwrap_or(u32::MAX)
+  }
+
+  /// A slot's address stays valid as long as this store.
+  #[inline]
+  pub fn slot(&self, index: u32) -> Option<&InstanceSlot> {
+    let slots = self.slots.borrow();
+    let slot: *const InstanceSlot = &raw const **slots.get(index as usize)?;
+    // SAFETY: slots are boxed and never removed while the store inner lives, which `self` proves.
+    Some(unsafe { &*slot })
+  }
+
+  pub fn slot_count(&self) -> usize {
+    self.slots.borrow().len()
+  }
+
+  /// The JavaScript side's array number `part` (see `lib/store-core.ts`).
+  pub fn holder_part(&self, env: RawEnv, part: u32) -> Result<Value, Failure> {
+    let holder = env.dereference(self.holder).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
+    env.get_element(holder, part).map_err(|_| Failure::Pending)
+  }
+
+  pub fn holder(&self, env: RawEnv) -> Option<Value> {
+    env.dereference(self.holder)
+  }
+
+  /// Closes the store: at once, or when the wasm that runs in it has returned.
+  pub fn close(&self, env: RawEnv, exit_code: Option<u32>) {
+    if let Some(code) = exit_code {
+      for slot in self.slots.borrow().iter() {
+        slot.close(code, &self.state);
+      }
+    }
+    if self.closed.replace(true) {
+      return;
+    }
+    count(&self.state.counters.stores, false);
+    for slot in self.slots.borrow().iter() {
+      slot.leave(&self.state);
+    }
+    if self.depth.get() == 0 && !self.busy.get() {
+      self.drop_store();
+    }
+    self.report(env);
+    // A finaliser runs only when the event loop turns; a loop that makes and closes stores would pile them up.
+    if let Some(holder) = env.dereference(self.holder)
+      && env.remove_wrap(holder)
+    {
+      self.has_finalizer.set(false);
+    }
+  }
+
+  fn drop_store(&self) {
+    // SAFETY: called only when no wasm of the store is on the stack and no access is under way.
+    let store = unsafe { (*self.store.get()).take() };
+    drop(store);
+    self.bytes.set(-BASE_WEIGHT);
+  }
+
+  /// Tells the collector how the weight has changed.
+  pub fn report(&self, env: RawEnv) {
+    let weight = self.bytes.get().saturating_add(BASE_WEIGHT).max(0);
+    let change = weight - self.reported.replace(weight);
+    let total = &self.state.counters.memory_bytes;
+    total.set(total.get() + change);
+    env.adjust_external_memory(change);
+  }
+
+  pub fn set_registry_index(&self, index: usize) {
+    self.registry_index.set(index);
+  }
+
+  /// Whether JavaScript has lost every handle.
+  pub fn is_abandoned(&self, env: RawEnv) -> bool {
+    self.depth.get() == 0 && !self.busy.get() && env.dereference(self.holder).is_none()
+  }
+
+  /// Whether Node will run the finaliser, which then frees this.
+  pub fn has_finalizer(&self) -> bool {
+    self.has_finalizer.get()
+  }
+}
+
+impl Drop for StoreInner {
+  fn drop(&mut self) {
+    self.state.unregister_store(&self.registry_index);
+    if let Some(env) = self.state.env() {
+      self.close(env, None);
+    } else {
+      self.store.get_mut().take();
+    }
+    self.state.release(self.holder);
+  }
+}
+
+#[cold]
+fn busy() -> Failure {
+  Failure::new(
+    crate::failure::FailureKind::StoreBusy,
+    "the store is in the middle of another operation; call it when that has returned",
+  )
+}
+
+/// Adds or takes one.
+pub fn count(counter: &Cell<u32>, up: bool) {
+  counter.set(if up { counter.get().saturating_add(1) } else { counter.get().saturating_sub(1) });
+}
+
+unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
+  // SAFETY: `store_new` boxed it, and nobody else frees it while it has this finaliser.
+  let inner = unsafe { Box::from_raw(data.cast::<StoreInner>()) };
+  if inner.is_running() {
+    // `process.exit()` inside a host call tears the environment down above wasm frames that will never go on.
+    mem::forget(inner);
+  }
+}
+
+/// Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
+/// reach the store, and the store ends when it is gone.
+#[napi(ts_return_type = "StoreHandle")]
+pub fn store_new(
+  env: Env,
+  engine: &Engine,
+  #[napi(ts_arg_type = "unknown[]")] holder: Unknown,
+) -> napi::Result<Unknown<'static>> {
+  let raw = RawEnv(env.raw());
+  let state = EnvState::of(raw)?;
+  state.sweep_stores(raw);
+  let make = || {
+    let holder = Value(holder.raw());
+    let inner = StoreInner::new(raw, Arc::clone(&state), engine, holder)?;
+    let data: *mut c_void = ptr::from_ref(&*inner).cast_mut().cast();
+    let handle = raw.external(data).map_err(|_| Failure::Pending)?;
+    raw.wrap(holder, data, finalize).map_err(|_| Failure::Pending)?;
+    inner.has_finalizer.set(true);
+    // From here on the finaliser, or the sweep after a close, owns the box.
+    let _ = Box::into_raw(inner);
+    Ok(handle)
+  };
+  let handle = make().map_err(|failure: Failure| failure.into_napi(raw))?;
+  // SAFETY: a handle of this environment and of the running callback's scope.
+  Ok(unsafe { Unknown::from_raw_unchecked(raw.0, handle.0) })
+}
+
+/// Closes a store. With an exit code its instances answer later calls with an `ExitError`.
+#[napi]
+pub fn store_close(
+  env: Env,
+  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
+  exit_code: Option<u32>,
+) -> napi::Result<()> {
+  let raw = RawEnv(env.raw());
+  let inner = StoreInner::of(raw, Value(store.raw())).map_err(|failure| failure.into_napi(raw))?;
+  inner.close(raw, exit_code);
+  Ok(())
+}
+
+#[napi]
+pub fn store_is_closed(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<bool> {
+  let raw = RawEnv(env.raw());
+  StoreInner::of(raw, Value(store.raw())).map(StoreInner::is_closed).map_err(|failure| failure.into_napi(raw))
+}
+
+/// Collects the store's garbage: reference values that wasm no longer holds.
+#[napi]
+pub fn store_gc(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<()> {
+  let raw = RawEnv(env.raw());
+  let collect = || {
+    let inner = StoreInner::of(raw, Value(store.raw()))?;
+    inner.with(|mut ctx| ctx.gc(None))?.map_err(|error| Failure::internal(error.to_string()))?;
+    inner.clear_freed_values(raw)
+  };
+  collect().map_err(|failure| failure.into_napi(raw))
+}

@@ -1,0 +1,171 @@
+//! Tables of references. Lives on: the JavaScript thread.
+
+use napi::JsValue;
+use napi::bindgen_prelude::{Env, Unknown};
+use napi_derive::napi;
+use wasmtime::{AsContextMut, Extern, Ref, Table, TableType, ValType};
+
+use crate::extern_type::{ExternTypeInfo, table_info};
+use crate::failure::{Failure, FailureKind};
+use crate::global::{read_val, with_ready};
+use crate::raw_call::{ARGS, index_arg, number, raw_functions, size_arg, store_arg};
+use crate::raw_env::{RawEnv, Value};
+use crate::signature::parse_type_name;
+use crate::store::StoreInner;
+use crate::values::{describe, expectation};
+
+fn table_at(store: &StoreInner, index: u32) -> Result<Table, Failure> {
+  match store.extern_at(index)? {
+    Extern::Table(table) => Ok(table),
+    _ => Err(Failure::type_error("expected the handle of a table")),
+  }
+}
+
+/// Type and limits of a table.
+#[napi(object)]
+pub struct TableConfig {
+  pub element: String,
+  pub minimum: f64,
+  pub maximum: Option<f64>,
+}
+
+/// Runs `f` with a value converted to a table's element.
+fn with_element<R>(
+  env: RawEnv,
+  store: &StoreInner,
+  element: &ValType,
+  value: Value,
+  f: impl FnOnce(wasmtime::StoreContextMut<'_, crate::store::StoreData>, Ref) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+  let wrong = || Failure::type_error(format!("value: expected {}, got {}", expectation(element), describe(env, value)));
+  let ready = store.prepare(env, element, value)?.ok_or_else(wrong)?;
+  with_ready(env, store, element, value, ready, |ctx, val| match val.ref_() {
+    Some(reference) => f(ctx, reference),
+    None => Err(wrong()),
+  })
+}
+
+/// Makes a table in a store, filled with `init`; gives its handle.
+#[napi]
+pub fn table_new(
+  env: Env,
+  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
+  config: TableConfig,
+  #[napi(ts_arg_type = "unknown")] init: Unknown,
+) -> napi::Result<u32> {
+  let raw = RawEnv(env.raw());
+  let make = || {
+    let store = StoreInner::of(raw, Value(store.raw()))?;
+    let Some(ValType::Ref(element)) = parse_type_name(&config.element) else {
+      return Err(Failure::type_error(format!(
+        "element: expected \"funcref\" or \"externref\", got \"{}\"",
+        config.element
+      )));
+    };
+    let ty = TableType::new(element.clone(), elements(config.minimum), config.maximum.map(elements));
+    if ty.maximum().is_some_and(|maximum| maximum < ty.minimum()) {
+      return Err(Failure::new(FailureKind::Range, "the table's maximum is less than its minimum"));
+    }
+    let index = with_element(raw, store, &ValType::Ref(element), Value(init.raw()), |mut ctx, reference| {
+      let table = Table::new(ctx.as_context_mut(), ty, reference)
+        .map_err(|error| Failure::new(FailureKind::Limit, format!("the table could not be made: {error:#}")))?;
+      Ok(store.register(table.into(), ctx))
+    });
+    store.report(raw);
+    index
+  };
+  make().map_err(|failure| failure.into_napi(raw))
+}
+
+/// A number of elements that JavaScript checked to be a whole number from 0 to 2^32 - 1.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
+fn elements(number: f64) -> u32 {
+  number as u32
+}
+
+/// The type of a table.
+#[napi]
+pub fn table_type(
+  env: Env,
+  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
+  index: u32,
+) -> napi::Result<ExternTypeInfo> {
+  let raw = RawEnv(env.raw());
+  let read = || {
+    let store = StoreInner::of(raw, Value(store.raw()))?;
+    let table = table_at(store, index)?;
+    store.with(|ctx| table_info(&table.ty(&ctx)))
+  };
+  read().map_err(|failure| failure.into_napi(raw))
+}
+
+fn table_arg(env: RawEnv, args: &[Value; ARGS]) -> Result<(&'static StoreInner, Table, ValType), Failure> {
+  let [handle, index, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let table = table_at(store, index_arg(env, index)?)?;
+  let element = store.with(|ctx| ValType::Ref(table.ty(&ctx).element().clone()))?;
+  Ok((store, table, element))
+}
+
+fn out_of_bounds() -> Failure {
+  Failure::new(FailureKind::Range, "index: beyond the end of the table")
+}
+
+fn size(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let (store, table, _) = table_arg(env, args)?;
+  let size = store.with(|ctx| table.size(&ctx))?;
+  number(env, size)
+}
+
+fn get(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let (store, table, _) = table_arg(env, args)?;
+  let [_, _, index, ..] = *args;
+  let index = size_arg(env, index, "index")?;
+  let value = read_val(env, store, |ctx| Ok(table.get(ctx, index).map(wasmtime::Val::from)))?;
+  value.ok_or_else(out_of_bounds)
+}
+
+fn set(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let (store, table, element) = table_arg(env, args)?;
+  let [_, _, index, value, ..] = *args;
+  let index = size_arg(env, index, "index")?;
+  with_element(env, store, &element, value, |ctx, reference| {
+    if index >= table.size(&ctx) {
+      return Err(out_of_bounds());
+    }
+    table.set(ctx, index, reference).map_err(|error| Failure::type_error(format!("{error:#}")))
+  })?;
+  Ok(env.undefined())
+}
+
+/// Gives the previous size, `undefined` if the table cannot grow that far.
+fn grow(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let (store, table, element) = table_arg(env, args)?;
+  let [_, _, delta, value, ..] = *args;
+  let delta = size_arg(env, delta, "elements")?;
+  let previous = with_element(env, store, &element, value, |ctx, reference| Ok(table.grow(ctx, delta, reference)))?;
+  store.report(env);
+  match previous {
+    Ok(previous) => number(env, previous),
+    Err(_) => Ok(env.undefined()),
+  }
+}
+
+fn fill(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let (store, table, element) = table_arg(env, args)?;
+  let [_, _, start, value, count] = *args;
+  let start = size_arg(env, start, "index")?;
+  let count = size_arg(env, count, "count")?;
+  with_element(env, store, &element, value, |ctx, reference| {
+    table.fill(ctx, start, reference, count).map_err(|_| out_of_bounds())
+  })?;
+  Ok(env.undefined())
+}
+
+raw_functions! {
+  "tableSize" => size;
+  "tableGet" => get;
+  "tableSet" => set;
+  "tableGrow" => grow;
+  "tableFill" => fill;
+}

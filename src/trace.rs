@@ -1,0 +1,115 @@
+//! Turns Wasmtime's errors into ours, with the wasm frames they came through. Lives on: the JavaScript thread.
+
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::failure::{ErrorDetail, Failure, FailureKind, FrameInfo};
+use crate::host_call::HostFailure;
+use crate::store::StoreInner;
+use crate::thrown::Thrown;
+
+/// The code that JavaScript knows a trap by, and its text in wazero's words where it has any.
+fn trap_code(trap: Trap) -> (&'static str, String) {
+  let text = trap.to_string();
+  let text = text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned();
+  match trap {
+    Trap::StackOverflow => ("stack-overflow", "stack overflow".into()),
+    Trap::MemoryOutOfBounds => ("memory-out-of-bounds", text),
+    Trap::HeapMisaligned => ("heap-misaligned", text),
+    Trap::TableOutOfBounds => ("table-out-of-bounds", "out of bounds table access".into()),
+    Trap::IndirectCallToNull => ("indirect-call-to-null", "indirect call to null".into()),
+    Trap::BadSignature => ("bad-signature", text),
+    Trap::IntegerOverflow => ("integer-overflow", text),
+    Trap::IntegerDivisionByZero => ("integer-division-by-zero", text),
+    Trap::BadConversionToInteger => ("bad-conversion-to-integer", text),
+    Trap::UnreachableCodeReached => ("unreachable", "unreachable".into()),
+    Trap::Interrupt => ("interrupt", text),
+    Trap::OutOfFuel => ("out-of-fuel", text),
+    Trap::AtomicWaitNonSharedMemory => ("atomic-wait-non-shared-memory", text),
+    Trap::NullReference => ("null-reference", text),
+    Trap::ArrayOutOfBounds => ("array-out-of-bounds", text),
+    Trap::AllocationTooLarge => ("allocation-too-large", text),
+    Trap::CastFailure => ("cast-failure", text),
+    Trap::UnhandledTag => ("unhandled-tag", text),
+    Trap::ContinuationAlreadyConsumed => ("continuation-already-consumed", text),
+    _ => ("other", text),
+  }
+}
+
+impl StoreInner {
+  /// Sorts an error that came out of wasm.
+  #[cold]
+  pub fn failure(&self, error: wasmtime::Error) -> Failure {
+    let mut frames = error.downcast_ref::<WasmBacktrace>().map(|trace| self.frames(trace)).unwrap_or_default();
+    if let Some(thrown) = error.downcast_ref::<Thrown>() {
+      frames.insert(
+        0,
+        FrameInfo {
+          module_name: Some(thrown.host.module.clone()),
+          function_name: Some(thrown.host.name.clone()),
+          host: true,
+          ..FrameInfo::default()
+        },
+      );
+      return Failure::Thrown(error, frames);
+    }
+    if let Some(HostFailure(typed)) = error.downcast_ref::<HostFailure>() {
+      let mut detail = typed.detail.clone();
+      detail.frames = Some(frames);
+      return Failure::with_detail(typed.kind, typed.message.clone(), detail);
+    }
+    let trap = error.downcast_ref::<Trap>().copied();
+    let detail = ErrorDetail { frames: Some(frames), ..ErrorDetail::default() };
+    match trap {
+      Some(Trap::Interrupt) => Failure::with_detail(FailureKind::Interrupted, "the call was interrupted", detail),
+      Some(Trap::OutOfFuel) => Failure::with_detail(FailureKind::OutOfFuel, "all fuel was consumed", detail),
+      Some(trap) => {
+        let (code, text) = trap_code(trap);
+        let detail = ErrorDetail { trap_code: Some(code.to_owned()), ..detail };
+        Failure::with_detail(FailureKind::Trap, text, detail)
+      }
+      None => {
+        let text = error.root_cause().to_string();
+        let kind = if is_limit(&text) { FailureKind::Limit } else { FailureKind::Internal };
+        Failure::with_detail(kind, text, detail)
+      }
+    }
+  }
+
+  fn frames(&self, trace: &WasmBacktrace) -> Vec<FrameInfo> {
+    trace
+      .frames()
+      .iter()
+      .map(|frame| {
+        let info = self.module_info(frame.module());
+        let symbol = frame.symbols().first();
+        FrameInfo {
+          module_name: frame.module().name().map(str::to_owned),
+          function_index: Some(frame.func_index()),
+          function_name: frame.func_name().map(str::to_owned),
+          signature: info.and_then(|info| info.signature_text(frame.func_index())),
+          module_offset: frame.module_offset().and_then(|offset| u32::try_from(offset).ok()),
+          function_offset: frame.func_offset().and_then(|offset| u32::try_from(offset).ok()),
+          file: symbol.and_then(|symbol| symbol.file()).map(str::to_owned),
+          line: symbol.and_then(wasmtime::FrameSymbol::line),
+          column: symbol.and_then(wasmtime::FrameSymbol::column),
+          host: false,
+        }
+      })
+      .collect()
+  }
+
+  fn module_info(&self, module: &wasmtime::Module) -> Option<std::sync::Arc<crate::module_info::ModuleInfo>> {
+    let image = module.image_range();
+    (0..self.slot_count())
+      .filter_map(|index| self.slot(u32::try_from(index).ok()?))
+      .find(|slot| slot.module.image_range() == image)
+      .map(|slot| std::sync::Arc::clone(&slot.info))
+  }
+}
+
+/// Wasmtime reports memory and table allocation that the system or a limit refused as plain text.
+fn is_limit(text: &str) -> bool {
+  ["minimum size", "resource limit", "Cannot allocate", "out of memory", "exceeds", "limit"]
+    .iter()
+    .any(|hint| text.contains(hint))
+}

@@ -1,0 +1,186 @@
+//! Converts values between JavaScript and wasm: the one place where that happens.
+//!
+//! i32, f32, f64 are numbers; i64 is a bigint (modulo 2^64); v128 is a `Uint8Array` of 16 bytes, little-endian; an
+//! `externref` is any value; a `funcref` is a `Func` or null.
+
+use wasmtime::{AsContextMut, StoreContextMut, V128, Val, ValRaw, ValType};
+
+use crate::extern_ref::{FUNCTIONS, JsReference, Prepared};
+use crate::failure::Failure;
+use crate::raw_env::{Kind, RawEnv, Refused, Value};
+use crate::signature::{ValueKind, type_name};
+use crate::store::{StoreData, StoreInner};
+
+/// Converts a number or vector. Refused if the value is not of the kind; never runs JavaScript.
+#[inline]
+pub fn raw_from_js(env: RawEnv, kind: ValueKind, value: Value) -> Result<ValRaw, Refused> {
+  match kind {
+    ValueKind::I32 => env.get_int32(value).map(ValRaw::i32),
+    ValueKind::I64 => env.get_bigint(value).map(ValRaw::i64),
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what the conversion means")]
+    ValueKind::F32 => env.get_double(value).map(|number| ValRaw::f32((number as f32).to_bits())),
+    ValueKind::F64 => env.get_double(value).map(|number| ValRaw::f64(number.to_bits())),
+    ValueKind::V128 => vector_from_js(env, value).map(ValRaw::v128),
+    ValueKind::Reference => Err(Refused),
+  }
+}
+
+/// Converts a number or vector to its JavaScript value.
+#[inline]
+pub fn raw_to_js(env: RawEnv, kind: ValueKind, raw: ValRaw) -> Result<Value, Refused> {
+  match kind {
+    ValueKind::I32 => env.int32(raw.get_i32()),
+    ValueKind::I64 => env.bigint(raw.get_i64()),
+    ValueKind::F32 => env.double(f64::from(f32::from_bits(raw.get_f32()))),
+    ValueKind::F64 => env.double(f64::from_bits(raw.get_f64())),
+    ValueKind::V128 => env.bytes(16, |bytes| bytes.copy_from_slice(&raw.get_v128().to_le_bytes())),
+    ValueKind::Reference => Err(Refused),
+  }
+}
+
+fn vector_from_js(env: RawEnv, value: Value) -> Result<u128, Refused> {
+  let (data, length, kind) = env.typed_array(value).ok_or(Refused)?;
+  if length != 16 || kind != napi::sys::TypedarrayType::uint8_array || data.is_null() {
+    return Err(Refused);
+  }
+  let mut bytes = [0_u8; 16];
+  // SAFETY: Node-API says that the array shows 16 bytes at `data`, and no JavaScript runs in between.
+  unsafe { std::ptr::copy_nonoverlapping(data.cast_const(), bytes.as_mut_ptr(), 16) };
+  Ok(u128::from_le_bytes(bytes))
+}
+
+/// What a type expects, for error messages.
+pub fn expectation(ty: &ValType) -> String {
+  match ty {
+    ValType::I32 | ValType::F32 | ValType::F64 => format!("a number ({ty})"),
+    ValType::I64 => "a bigint (i64)".into(),
+    ValType::V128 => "a Uint8Array of 16 bytes (v128)".into(),
+    ValType::Ref(reference) => match reference.heap_type() {
+      wasmtime::HeapType::Extern if !reference.is_nullable() => "any value but null (externref)".into(),
+      wasmtime::HeapType::Func | wasmtime::HeapType::ConcreteFunc(_) => {
+        let or_null = if reference.is_nullable() { " or null" } else { "" };
+        format!("a Func of the same store{or_null} ({})", type_name(ty))
+      }
+      _ => format!("a value of type {}", type_name(ty)),
+    },
+  }
+}
+
+/// What came instead, for error messages; runs no JavaScript.
+pub fn describe(env: RawEnv, value: Value) -> String {
+  match env.kind(value) {
+    Kind::Undefined => "undefined".into(),
+    Kind::Null => "null".into(),
+    Kind::Boolean => "a boolean".into(),
+    Kind::Number => env.get_double(value).map_or("a number".into(), |number| format!("the number {number}")),
+    Kind::String => "a string".into(),
+    Kind::Symbol => "a symbol".into(),
+    Kind::Function => "a function".into(),
+    Kind::External => "an external value".into(),
+    Kind::BigInt => "a bigint".into(),
+    Kind::Object if env.is_promise(value) => "a promise".into(),
+    Kind::Object if env.is_array(value) => "an array".into(),
+    Kind::Object => "an object".into(),
+  }
+}
+
+/// A value whose conversion so far has run all the JavaScript that it may run.
+pub enum Ready {
+  Val(Val),
+  Reference(Prepared),
+}
+
+impl StoreInner {
+  /// First half of converting a value of any type; may run JavaScript. `Ok(None)` if the value is not of the type.
+  pub fn prepare(&self, env: RawEnv, ty: &ValType, value: Value) -> Result<Option<Ready>, Failure> {
+    Ok(match ty {
+      ValType::I32 => env.get_int32(value).ok().map(|number| Ready::Val(Val::I32(number))),
+      ValType::I64 => env.get_bigint(value).ok().map(|number| Ready::Val(Val::I64(number))),
+      #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what the conversion means")]
+      ValType::F32 => env.get_double(value).ok().map(|number| Ready::Val(Val::F32((number as f32).to_bits()))),
+      ValType::F64 => env.get_double(value).ok().map(|number| Ready::Val(Val::F64(number.to_bits()))),
+      ValType::V128 => vector_from_js(env, value).ok().map(|bits| Ready::Val(Val::V128(V128::from(bits)))),
+      ValType::Ref(_) => Some(Ready::Reference(self.prepare_reference(env, ty, value)?)),
+    })
+  }
+
+  /// Second half: needs the store, runs no JavaScript. `Ok(None)` if the value is not of the type.
+  pub fn finish(
+    &self,
+    env: RawEnv,
+    ctx: StoreContextMut<'_, StoreData>,
+    ty: &ValType,
+    ready: Ready,
+  ) -> Result<Option<Val>, Failure> {
+    match ready {
+      Ready::Val(val) => Ok(Some(val)),
+      Ready::Reference(prepared) => self.reference_from_js(env, ctx, ty, prepared),
+    }
+  }
+
+  /// Both halves, outside of any other access to the store; `what` names the value in the error.
+  pub fn val_from_js(&self, env: RawEnv, ty: &ValType, value: Value, what: &str) -> Result<Val, Failure> {
+    let mismatch = || Failure::type_error(format!("{what}: expected {}, got {}", expectation(ty), describe(env, value)));
+    let ready = self.prepare(env, ty, value)?.ok_or_else(mismatch)?;
+    match ready {
+      Ready::Val(val) => Ok(val),
+      ready => self.with(|ctx| self.finish(env, ctx, ty, ready))??.ok_or_else(mismatch),
+    }
+  }
+
+  /// First half of the way back: needs the store, runs no JavaScript.
+  pub fn val_to_reference(
+    &self,
+    env: RawEnv,
+    mut ctx: StoreContextMut<'_, StoreData>,
+    val: Val,
+  ) -> Result<JsReference, Failure> {
+    let value = match val {
+      Val::I32(number) => env.int32(number),
+      Val::I64(number) => env.bigint(number),
+      Val::F32(bits) => env.double(f64::from(f32::from_bits(bits))),
+      Val::F64(bits) => env.double(f64::from_bits(bits)),
+      Val::V128(bits) => env.bytes(16, |bytes| bytes.copy_from_slice(&bits.as_u128().to_le_bytes())),
+      reference => return self.reference_to_js(env, ctx.as_context_mut(), reference),
+    };
+    value.map(JsReference::Value).map_err(|_| Failure::Pending)
+  }
+
+  /// Second half: a function handle becomes its `Func`, made by the package's own TypeScript if it is new.
+  pub fn reference_value(&self, env: RawEnv, reference: JsReference) -> Result<Value, Failure> {
+    let index = match reference {
+      JsReference::Value(value) => return Ok(value),
+      JsReference::Func(index) => index,
+    };
+    let functions = self.holder_part(env, FUNCTIONS)?;
+    let known = env.get_element(functions, index).map_err(|_| Failure::Pending)?;
+    if env.kind(known) == Kind::Object {
+      return Ok(known);
+    }
+    let holder = self.holder(env).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
+    let wrap = self.state.wrap_func(env).ok_or_else(|| Failure::internal("the environment is not registered"))?;
+    let index = env.uint32(index).map_err(|_| Failure::Pending)?;
+    env.call(env.undefined(), wrap, &[holder, index]).map_err(|_| Failure::Pending)
+  }
+
+  /// Both halves, outside of any other access to the store.
+  pub fn val_to_js(&self, env: RawEnv, val: Val) -> Result<Value, Failure> {
+    let reference = self.with_even_closed(|ctx| self.val_to_reference(env, ctx, val))??;
+    self.reference_value(env, reference)
+  }
+}
+
+/// No result is `undefined`, one is the value, more are an array.
+pub fn results_to_js(env: RawEnv, values: &[Value]) -> Result<Value, Refused> {
+  match values {
+    [] => Ok(env.undefined()),
+    [value] => Ok(*value),
+    values => {
+      let array = env.array(values.len())?;
+      for (index, value) in (0_u32..).zip(values) {
+        env.set_element(array, index, *value)?;
+      }
+      Ok(array)
+    }
+  }
+}
