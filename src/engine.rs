@@ -1,6 +1,9 @@
 //! An engine: how modules are compiled and run. Shared by every module, linker and store made from it.
 //! Lives on: the JavaScript thread; Wasmtime's engine inside is shared with the compile threads.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
@@ -68,6 +71,21 @@ pub struct Engine {
   pub(crate) inner: wasmtime::Engine,
   pub(crate) interruptible: bool,
   pub(crate) max_wasm_stack: usize,
+  /// JavaScript functions that linkers and stores of this engine can call.
+  pub(crate) host_functions: Arc<AtomicU32>,
+}
+
+/// What is alive of an engine in this environment.
+#[napi(object)]
+pub struct EngineStats {
+  /// Stores that are not closed.
+  pub stores: u32,
+  /// Instances in them.
+  pub instances: u32,
+  /// JavaScript functions that linkers and stores can call.
+  pub host_functions: u32,
+  /// Bytes of native memory that the stores hold, linear memories and tables included.
+  pub memory_bytes: f64,
 }
 
 #[napi]
@@ -90,7 +108,30 @@ impl Engine {
     let inner = wasmtime::Engine::new(&config)
       .map_err(|error| Failure::type_error(format!("the engine's options do not fit together: {error:#}")))?;
     let max_wasm_stack = options.max_wasm_stack.map_or(DEFAULT_WASM_STACK, |size| size as usize);
-    Ok(Self { inner, interruptible, max_wasm_stack })
+    Ok(Self { inner, interruptible, max_wasm_stack, host_functions: Arc::default() })
+  }
+
+  /// What is alive.
+  #[napi]
+  pub fn stats(&self, env: Env) -> napi::Result<EngineStats> {
+    let state = EnvState::of(RawEnv(env.raw()))?;
+    state.drain_released();
+    let mut stats = EngineStats {
+      stores: 0,
+      instances: 0,
+      host_functions: self.host_functions.load(Ordering::Relaxed),
+      memory_bytes: 0.0,
+    };
+    state.for_each_store(|store| {
+      if wasmtime::Engine::same(&store.engine, &self.inner) && !store.is_closed() {
+        stats.stores += 1;
+        stats.instances += store.instance_count();
+        #[expect(clippy::cast_precision_loss, reason = "a double counts bytes exactly up to 8 PiB")]
+        let weight = store.weight() as f64;
+        stats.memory_bytes += weight;
+      }
+    });
+    Ok(stats)
   }
 
   /// Closes every store of this engine in this environment; their instances answer later calls with `ExitError`.

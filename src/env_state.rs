@@ -25,15 +25,6 @@ pub const STACK_MARGIN: usize = 128 * 1024;
 /// Stores that may exist before the first look for abandoned ones.
 const MIN_SWEEP: usize = 256;
 
-/// Counts of what is alive in this environment.
-#[derive(Default)]
-pub struct Counters {
-  pub stores: Cell<u32>,
-  pub instances: Cell<u32>,
-  pub host_functions: Cell<u32>,
-  pub memory_bytes: Cell<i64>,
-}
-
 struct DeferredRef(sys::napi_ref);
 // SAFETY: the pointer is only carried across threads; it is used on the environment's own thread alone.
 unsafe impl Send for DeferredRef {}
@@ -49,7 +40,6 @@ pub struct EnvState {
   wrap_func: Cell<sys::napi_ref>,
   store_key: Cell<sys::napi_ref>,
   index_key: Cell<sys::napi_ref>,
-  pub counters: Counters,
   /// Every store whose memory is not freed yet; each knows its place.
   stores: RefCell<Vec<*const StoreInner>>,
   sweep_at: Cell<usize>,
@@ -77,7 +67,6 @@ impl EnvState {
       wrap_func: Cell::new(ptr::null_mut()),
       store_key: Cell::new(ptr::null_mut()),
       index_key: Cell::new(ptr::null_mut()),
-      counters: Counters::default(),
       stores: RefCell::default(),
       sweep_at: Cell::new(MIN_SWEEP),
       released: Mutex::default(),
@@ -278,31 +267,4 @@ pub fn register_environment(
     state.release(cell.replace(reference));
   }
   Ok(())
-}
-
-/// What is alive in this environment.
-#[napi(object)]
-pub struct EnvironmentStats {
-  /// Stores that are not closed.
-  pub stores: u32,
-  /// Instances in them.
-  pub instances: u32,
-  /// JavaScript functions that linkers and stores can call.
-  pub host_functions: u32,
-  /// Bytes of linear memory and tables that the stores hold.
-  pub memory_bytes: f64,
-}
-
-#[napi]
-pub fn environment_stats(env: Env) -> napi::Result<EnvironmentStats> {
-  let state = EnvState::of(RawEnv(env.raw()))?;
-  state.drain_released();
-  #[expect(clippy::cast_precision_loss, reason = "a double counts bytes exactly up to 8 PiB")]
-  let memory_bytes = state.counters.memory_bytes.get() as f64;
-  Ok(EnvironmentStats {
-    stores: state.counters.stores.get(),
-    instances: state.counters.instances.get(),
-    host_functions: state.counters.host_functions.get(),
-    memory_bytes,
-  })
 }

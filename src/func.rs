@@ -26,7 +26,7 @@ pub fn func_new(
   let raw = RawEnv(env.raw());
   let make = || {
     let store = StoreInner::of(raw, Value(store.raw()))?;
-    let (func, ty) = host_func(raw, &store.engine, config, Value(callback.raw()), None)?;
+    let (func, ty) = host_func(raw, &store.engine, config, Value(callback.raw()), None, &store.host_functions)?;
     let ty = ty.ok_or_else(|| Failure::type_error("a function of a store needs a type"))?;
     let binding = HostBinding::new(func, ty.clone(), NO_SLOT);
     let func = store.with(|ctx| store_func(ctx, ty, binding))?;

@@ -7,14 +7,13 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use napi::sys;
 
 use crate::env_state::EnvState;
 use crate::failure::Failure;
 use crate::raw_env::{RawEnv, Value};
-use crate::store::count;
 
 /// What names a host function in messages and traces.
 pub struct HostFuncInfo {
@@ -46,11 +45,13 @@ pub struct Stack {
 
 pub struct HostFunc {
   pub info: Arc<HostFuncInfo>,
-  callback: sys::napi_ref,
+  callback: Cell<sys::napi_ref>,
   pub stack: Option<Stack>,
   /// Whether the first argument is the importing instance.
   pub with_module: bool,
   state: Arc<EnvState>,
+  /// Its engine's count of such functions.
+  counter: Arc<AtomicU32>,
 }
 
 // SAFETY: used on the JavaScript thread alone; a drop elsewhere only hands the references to `EnvState::release`.
@@ -65,14 +66,15 @@ impl HostFunc {
     callback: Value,
     with_module: bool,
     stack: Option<Value>,
+    counter: &Arc<AtomicU32>,
   ) -> Result<Self, Failure> {
     let state = EnvState::of(env).map_err(|error| Failure::internal(error.reason.to_string()))?;
     let stack = stack.map(|array| Stack::new(env, array)).transpose()?;
-    let reference = env.reference(callback, 0);
-    count(&state.counters.host_functions, true);
-    let mut func = Self { info: Arc::new(info), callback: ptr::null_mut(), stack, with_module, state };
-    func.callback = reference.map_err(|_| Failure::type_error("a host function must be a function"))?;
-    Ok(func)
+    let reference =
+      env.reference(callback, 0).map_err(|_| Failure::type_error("a host function must be a function"))?;
+    counter.fetch_add(1, Ordering::Relaxed);
+    let callback = Cell::new(reference);
+    Ok(Self { info: Arc::new(info), callback, stack, with_module, state, counter: Arc::clone(counter) })
   }
 
   pub fn state(&self) -> &Arc<EnvState> {
@@ -82,14 +84,23 @@ impl HostFunc {
   /// The JavaScript function.
   #[inline]
   pub fn callback(&self, env: RawEnv) -> Option<Value> {
-    env.dereference(self.callback)
+    let callback = self.callback.get();
+    if callback.is_null() { None } else { env.dereference(callback) }
+  }
+
+  /// Lets the JavaScript function go, whoever still holds this. Later calls fail.
+  pub fn release(&self) {
+    let callback = self.callback.replace(ptr::null_mut());
+    if !callback.is_null() {
+      self.counter.fetch_sub(1, Ordering::Relaxed);
+      self.state.release(callback);
+    }
   }
 }
 
 impl Drop for HostFunc {
   fn drop(&mut self) {
-    count(&self.state.counters.host_functions, false);
-    self.state.release(self.callback);
+    self.release();
     if let Some(stack) = &self.stack {
       self.state.release(stack.array);
     }

@@ -13,7 +13,7 @@ use crate::env_state::EnvState;
 use crate::failure::Failure;
 use crate::module_info::ModuleInfo;
 use crate::raw_env::{RawEnv, Value};
-use crate::store::{StoreInner, count};
+use crate::store::StoreInner;
 
 /// Part of the holder array where the instance objects are, by slot.
 const INSTANCES: u32 = 0;
@@ -24,21 +24,20 @@ pub struct InstanceSlot {
   pub module: wasmtime::Module,
   pub info: Arc<ModuleInfo>,
   exit_code: Cell<Option<u32>>,
-  counted: Cell<bool>,
+  live: Cell<bool>,
   /// Weak; the JavaScript object that host functions get, fetched at the first such call.
   object: Cell<sys::napi_ref>,
   exports: RefCell<HashMap<Box<str>, Option<u32>>>,
 }
 
 impl InstanceSlot {
-  pub fn new(module: wasmtime::Module, info: Arc<ModuleInfo>, state: &EnvState) -> Self {
-    count(&state.counters.instances, true);
+  pub fn new(module: wasmtime::Module, info: Arc<ModuleInfo>) -> Self {
     Self {
       instance: Cell::new(None),
       module,
       info,
       exit_code: Cell::new(None),
-      counted: Cell::new(true),
+      live: Cell::new(true),
       object: Cell::new(ptr::null_mut()),
       exports: RefCell::default(),
     }
@@ -58,10 +57,14 @@ impl InstanceSlot {
     self.leave(state);
   }
 
-  /// Takes the instance out of the statistics.
+  /// Neither closed itself, nor its store, nor failed to start.
+  pub fn is_live(&self) -> bool {
+    self.live.get()
+  }
+
+  /// The end of the instance.
   pub fn leave(&self, state: &EnvState) {
-    if self.counted.replace(false) {
-      count(&state.counters.instances, false);
+    if self.live.replace(false) {
       state.release(self.object.replace(ptr::null_mut()));
     }
   }

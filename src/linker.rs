@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use napi::JsValue;
 use napi::bindgen_prelude::{Env, Unknown};
@@ -45,6 +46,7 @@ enum Unknowns {
 #[napi]
 pub struct Linker {
   engine: wasmtime::Engine,
+  host_functions: Arc<AtomicU32>,
   definitions: RefCell<HashMap<String, HashMap<String, Definition>>>,
   allow_shadowing: Cell<bool>,
   unknowns: Cell<Unknowns>,
@@ -230,7 +232,7 @@ impl InstancePre {
     }
     store.with(|_| ())?;
     let info = Arc::clone(&self.compiled.info);
-    let index = store.add_slot(InstanceSlot::new(self.compiled.module.clone(), info, &store.state));
+    let index = store.add_slot(InstanceSlot::new(self.compiled.module.clone(), info));
     let instances = store.holder_part(env, 0)?;
     env.set_element(instances, index, object).map_err(|_| Failure::Pending)?;
     let outcome = self.run(store, index);
@@ -311,13 +313,14 @@ pub fn host_func(
   config: HostFuncConfig,
   callback: Value,
   stack: Option<Value>,
+  counter: &Arc<AtomicU32>,
 ) -> Result<(Arc<HostFunc>, Option<FuncType>), Failure> {
   let ty = match (&config.params, &config.results) {
     (Some(params), Some(results)) => Some(parse_func_type(engine, params, results).map_err(Failure::type_error)?),
     _ => None,
   };
   let info = HostFuncInfo { module: config.module, name: config.name };
-  let func = HostFunc::new(env, info, callback, config.with_module, stack)?;
+  let func = HostFunc::new(env, info, callback, config.with_module, stack, counter)?;
   Ok((Arc::new(func), ty))
 }
 
@@ -327,6 +330,7 @@ impl Linker {
   pub fn new(engine: &Engine) -> Self {
     Self {
       engine: engine.inner.clone(),
+      host_functions: Arc::clone(&engine.host_functions),
       definitions: RefCell::default(),
       allow_shadowing: Cell::new(false),
       unknowns: Cell::new(Unknowns::Refuse),
@@ -363,7 +367,7 @@ impl Linker {
   ) -> napi::Result<()> {
     let raw = RawEnv(env.raw());
     let stack = stack.map(|array| Value(array.raw()));
-    host_func(raw, &self.engine, config, Value(callback.raw()), stack)
+    host_func(raw, &self.engine, config, Value(callback.raw()), stack, &self.host_functions)
       .and_then(|(func, ty)| self.insert(&module, &name, Definition::Host { func, ty }))
       .map_err(|failure| failure.into_napi(raw))
   }
@@ -398,6 +402,29 @@ impl Linker {
       .ok_or_else(|| Failure::new(FailureKind::Link, format!("{module}.{name} is not defined")))
       .and_then(|definition| self.insert(&as_module, &as_name, definition))
       .map_err(|failure| failure.into_napi(RawEnv(env.raw())))
+  }
+
+  /// Defines all that another linker defines under a module's name, sharing the definitions.
+  #[napi]
+  pub fn define_all_of(&self, env: Env, other: &Linker, module: String, as_module: String) -> napi::Result<()> {
+    let names: Vec<_> = {
+      let modules = other.definitions.borrow();
+      modules.get(&module).into_iter().flatten().map(|(name, item)| (name.clone(), item.clone())).collect()
+    };
+    for (name, definition) in names {
+      self.insert(&as_module, &name, definition).map_err(|failure| failure.into_napi(RawEnv(env.raw())))?;
+    }
+    Ok(())
+  }
+
+  /// Lets the linker's JavaScript functions go, also where they are linked already. For the end of everything.
+  #[napi]
+  pub fn release_funcs(&self) {
+    for definition in self.definitions.borrow().values().flat_map(HashMap::values) {
+      if let Definition::Host { func, .. } = definition {
+        func.release();
+      }
+    }
   }
 
   /// The names of what a module of the linker defines.

@@ -13,7 +13,7 @@ use std::ffi::c_void;
 use std::mem;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use napi::bindgen_prelude::{Env, Unknown};
 use napi::{JsValue, sys};
@@ -102,6 +102,7 @@ pub struct StoreInner {
   pub id: u64,
   pub state: Arc<EnvState>,
   pub engine: wasmtime::Engine,
+  pub host_functions: Arc<AtomicU32>,
   store: UnsafeCell<Option<wasmtime::Store<StoreData>>>,
   /// The caller of the innermost host call that JavaScript runs in, null outside of any.
   caller: Cell<*mut Caller<'static, StoreData>>,
@@ -171,6 +172,7 @@ impl StoreInner {
     let inner = Box::new(Self {
       id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
       engine: engine.inner.clone(),
+      host_functions: Arc::clone(&engine.host_functions),
       store: UnsafeCell::new(None),
       caller: Cell::new(ptr::null_mut()),
       caller_slot: Cell::new(0),
@@ -201,7 +203,6 @@ impl StoreInner {
     }
     // SAFETY: nobody else has seen `inner` yet.
     unsafe { *inner.store.get() = Some(store) };
-    count(&inner.state.counters.stores, true);
     inner.state.register_store(&raw const *inner, &inner.registry_index);
     inner.report(env);
     Ok(inner)
@@ -403,7 +404,6 @@ impl StoreInner {
     if self.closed.replace(true) {
       return;
     }
-    count(&self.state.counters.stores, false);
     for slot in self.slots.borrow().iter() {
       slot.leave(&self.state);
     }
@@ -429,10 +429,18 @@ impl StoreInner {
   /// Tells the collector how the weight has changed.
   pub fn report(&self, env: RawEnv) {
     let weight = self.bytes.get().saturating_add(BASE_WEIGHT).max(0);
-    let change = weight - self.reported.replace(weight);
-    let total = &self.state.counters.memory_bytes;
-    total.set(total.get() + change);
-    env.adjust_external_memory(change);
+    env.adjust_external_memory(weight - self.reported.replace(weight));
+  }
+
+  /// Bytes of native memory, as last reported.
+  pub fn weight(&self) -> i64 {
+    self.reported.get()
+  }
+
+  /// Instances that are not closed.
+  pub fn instance_count(&self) -> u32 {
+    let slots = self.slots.borrow();
+    u32::try_from(slots.iter().filter(|slot| slot.is_live()).count()).unwrap_or(u32::MAX)
   }
 
   pub fn set_registry_index(&self, index: usize) {
@@ -468,11 +476,6 @@ fn busy() -> Failure {
     crate::failure::FailureKind::StoreBusy,
     "the store is in the middle of another operation; call it when that has returned",
   )
-}
-
-/// Adds or takes one.
-pub fn count(counter: &Cell<u32>, up: bool) {
-  counter.set(if up { counter.get().saturating_add(1) } else { counter.get().saturating_sub(1) });
 }
 
 unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {

@@ -1,0 +1,312 @@
+/* eslint-disable */
+/** A store, seen from JavaScript: an external value that only the addon can read. */
+export interface StoreHandle {
+  readonly __store: unique symbol
+}
+
+/**
+ * Which binding artifact the generated loader actually loaded: `'native'` for
+ * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
+ * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
+ * can point the loader at a WASI artifact this package does not build itself.
+ */
+export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
+
+/** How modules are compiled and run. */
+export declare class Engine {
+  constructor(config: EngineConfig)
+  /** What is alive. */
+  stats(): EngineStats
+  /** Closes every store of this engine in this environment; their instances answer later calls with `ExitError`. */
+  closeStores(exitCode: number): void
+}
+
+/** A module whose imports are resolved, ready to be instantiated any number of times. */
+export declare class InstancePre {
+  /** Makes an instance; gives its slot. `object` is what host functions get as the importing instance. */
+  instantiateIn(store: StoreHandle, object: object): number
+}
+
+/** A set of definitions that modules can import. */
+export declare class Linker {
+  constructor(engine: Engine)
+  /** Whether a definition may replace another of the same name. */
+  setAllowShadowing(allow: boolean): void
+  /** What to do with undefined imports: 0 refuses, 1 makes functions that trap, 2 makes default values. */
+  setUnknownImports(policy: number): void
+  /** Defines a JavaScript function. `stack` is the array of the stack style. JavaScript keeps both alive. */
+  defineFunc(module: string, name: string, config: HostFuncConfig, callback: (...args: any[]) => unknown, stack?: BigUint64Array | undefined): void
+  /** Defines something of a store. */
+  defineExtern(module: string, name: string, store: StoreHandle, index: number): void
+  /** Defines `module.name` also as `asModule.asName`. */
+  alias(module: string, name: string, asModule: string, asName: string): void
+  /** Defines all that another linker defines under a module's name, sharing the definitions. */
+  defineAllOf(other: Linker, module: string, asModule: string): void
+  /** Lets the linker's JavaScript functions go, also where they are linked already. For the end of everything. */
+  releaseFuncs(): void
+  /** The names of what a module of the linker defines. */
+  names(module: string): Array<string>
+  /** The handle of a definition in a store, null if there is none. */
+  get(store: StoreHandle, module: string, name: string): number | null
+  /** Resolves a module's imports. */
+  instantiatePre(module: Module): InstancePre
+  /** Defines the exports of a command module as functions that make a fresh instance for each call. */
+  defineCommand(store: StoreHandle, name: string, module: Module): void
+}
+
+/** A compiled module. */
+export declare class Module {
+  /** Compiles on other threads; the promise gives the module. */
+  static compile(engine: Engine, source: Uint8Array | ArrayBufferLike | string): Promise<Module>
+  /** Compiles a file on other threads; the promise gives the module. */
+  static compileFile(engine: Engine, path: string): Promise<Module>
+  /** Compiles while JavaScript waits. */
+  static compileSync(engine: Engine, source: Uint8Array | ArrayBufferLike | string): Module
+  /** Checks a module without compiling it; throws what is wrong with it. */
+  static validate(engine: Engine, source: Uint8Array | ArrayBufferLike | string): void
+  /** Name of the name section. */
+  get name(): string | null
+  get imports(): Array<ImportInfo>
+  get exports(): Array<ExportInfo>
+  /** The functions of the imports, in their order. */
+  get importedFunctions(): Array<FunctionInfo>
+  /** The functions of the exports, in their order. */
+  get exportedFunctions(): Array<FunctionInfo>
+  /** The custom sections, of one name or all. */
+  customSections(name?: string | undefined | null): Array<CustomSectionInfo>
+  /** Frees the compiled code once no instance uses it. Idempotent. */
+  close(): void
+  get closed(): boolean
+}
+
+/** A custom section. */
+export interface CustomSectionInfo {
+  name: string
+  data: Buffer
+}
+
+/** Options of an engine; what is left out has Wasmtime's default. `lib/engine-options.ts` documents and checks them. */
+export interface EngineConfig {
+  simd?: boolean
+  relaxedSimd?: boolean
+  relaxedSimdDeterministic?: boolean
+  threads?: boolean
+  gc?: boolean
+  functionReferences?: boolean
+  referenceTypes?: boolean
+  bulkMemory?: boolean
+  multiValue?: boolean
+  exceptions?: boolean
+  tailCall?: boolean
+  multiMemory?: boolean
+  memory64?: boolean
+  extendedConst?: boolean
+  customPageSizes?: boolean
+  wideArithmetic?: boolean
+  /** `none`, `speed` or `speed-and-size`. */
+  optLevel?: string
+  /** `auto` or `cranelift`. */
+  strategy?: string
+  parallelCompilation?: boolean
+  debugInfo?: boolean
+  interruptible?: boolean
+  maxWasmStack?: number
+  memoryReservation?: number
+  memoryGuardSize?: number
+  memoryMayMove?: boolean
+  nanCanonicalization?: boolean
+  signalsBasedTraps?: boolean
+  pooling?: PoolingConfig
+}
+
+/** What is alive of an engine in this environment. */
+export interface EngineStats {
+  /** Stores that are not closed. */
+  stores: number
+  /** Instances in them. */
+  instances: number
+  /** JavaScript functions that linkers and stores can call. */
+  hostFunctions: number
+  /** Bytes of native memory that the stores hold, linear memories and tables included. */
+  memoryBytes: number
+}
+
+/** What an error carries besides its message. */
+export interface ErrorDetail {
+  frames?: Array<FrameInfo>
+  trapCode?: string
+  problems?: Array<LinkProblemInfo>
+  exitCode?: number
+  offset?: number
+}
+
+/** An export of a module. */
+export interface ExportInfo {
+  name: string
+  type: ExternTypeInfo
+}
+
+/** The type of something that can be imported or exported. Which fields there are depends on `kind`. */
+export interface ExternTypeInfo {
+  /** `func`, `memory`, `global`, `table` or `tag`. */
+  kind: string
+  /** Functions and tags: types of the parameters. */
+  params?: Array<string>
+  /** Functions and tags: types of the results. */
+  results?: Array<string>
+  /** Globals: type of the value. */
+  content?: string
+  /** Globals: whether it can be set. */
+  mutable?: boolean
+  /** Tables: type of the elements. */
+  element?: string
+  /** Memories (pages) and tables (elements): the least size. */
+  minimum?: number
+  /** Memories (pages) and tables (elements): the greatest size, left out if there is none. */
+  maximum?: number
+  /** Memories and tables: whether indexes are i64. */
+  is64?: boolean
+  /** Memories: whether it can be shared between threads. */
+  shared?: boolean
+  /** Memories: bytes of a page. */
+  pageSize?: number
+}
+
+/** One function on the stack at the time of an error, innermost first. */
+export interface FrameInfo {
+  moduleName?: string
+  functionIndex?: number
+  functionName?: string
+  signature?: string
+  moduleOffset?: number
+  functionOffset?: number
+  file?: string
+  line?: number
+  column?: number
+  host: boolean
+}
+
+/** Makes a function of a store from a JavaScript function; gives its handle. JavaScript keeps the callback alive. */
+export declare function funcNew(store: StoreHandle, config: HostFuncConfig, callback: (...args: any[]) => unknown): number
+
+/** A function that a module imports or exports, with its names. */
+export interface FunctionInfo {
+  /** Index in the module's function index space. */
+  index: number
+  /** Name of the name section, empty if there is none. */
+  name: string
+  paramNames: Array<string>
+}
+
+/** The type of a function. */
+export declare function funcType(store: StoreHandle, index: number): ExternTypeInfo
+
+/** Type of a global. */
+export interface GlobalConfig {
+  content: string
+  mutable: boolean
+}
+
+/** Makes a global in a store; gives its handle. */
+export declare function globalNew(store: StoreHandle, config: GlobalConfig, value: unknown): number
+
+/** The type of a global. */
+export declare function globalType(store: StoreHandle, index: number): ExternTypeInfo
+
+/** A host function of a linker, as JavaScript describes it. */
+export interface HostFuncConfig {
+  /** Module name in messages and traces. */
+  module: string
+  /** Function name in messages and traces. */
+  name: string
+  /** Types; both or none. Without them the function takes the type of each import. */
+  params?: Array<string>
+  results?: Array<string>
+  /** Whether the first argument is the importing instance. */
+  withModule: boolean
+}
+
+/** An import of a module. */
+export interface ImportInfo {
+  module: string
+  name: string
+  type: ExternTypeInfo
+}
+
+/** One import that cannot be linked. */
+export interface LinkProblemInfo {
+  module: string
+  name: string
+  /** `missing`, `mismatch`, `wrong-store` or `other`. */
+  reason: string
+  expected?: string
+  actual?: string
+}
+
+/** Limits of a memory in pages. */
+export interface MemoryConfig {
+  minimum: number
+  maximum?: number
+  is64?: boolean
+}
+
+/** Makes a memory in a store; gives its handle. */
+export declare function memoryNew(store: StoreHandle, config: MemoryConfig): number
+
+/** The type of a memory. */
+export declare function memoryType(store: StoreHandle, index: number): ExternTypeInfo
+
+/** Sizes of the pooling allocator: all memory for instances is reserved ahead, which makes instantiation cheaper. */
+export interface PoolingConfig {
+  totalCoreInstances?: number
+  totalMemories?: number
+  totalTables?: number
+  maxMemorySize?: number
+  tableElements?: number
+}
+
+/**
+ * Gives the addon, for this environment, the functions that make and annotate errors, the one that
+ * wraps functions, and the two symbols that mark functions. Called once by `lib/native.ts` when it is loaded.
+ */
+export declare function registerEnvironment(createError: (kind: string, message: string, detail: any) => Error, attachFrames: (thrown: unknown, frames: any) => void, wrapFunc: (holder: any, index: number) => object, storeKey: symbol, indexKey: symbol): void
+
+/** Closes a store. With an exit code its instances answer later calls with an `ExitError`. */
+export declare function storeClose(store: StoreHandle, exitCode?: number | undefined | null): void
+
+/** Collects the store's garbage: reference values that wasm no longer holds. */
+export declare function storeGc(store: StoreHandle): void
+
+export declare function storeIsClosed(store: StoreHandle): boolean
+
+/**
+ * Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
+ * reach the store, and the store ends when it is gone.
+ */
+export declare function storeNew(engine: Engine, holder: unknown[]): StoreHandle
+
+/** Type and limits of a table. */
+export interface TableConfig {
+  element: string
+  minimum: number
+  maximum?: number
+}
+
+/** Makes a table in a store, filled with `init`; gives its handle. */
+export declare function tableNew(store: StoreHandle, config: TableConfig, init: unknown): number
+
+/** The type of a table. */
+export declare function tableType(store: StoreHandle, index: number): ExternTypeInfo
+
+export declare function versions(): Versions
+
+/** Wasmtime's and this addon's versions. */
+export interface Versions {
+  /** Version of the `wasmtime` crate. */
+  wasmtime: string
+  /** Version of this package's native part. */
+  addon: string
+}
+
+/** Translates the text format to the binary format. */
+export declare function wat2wasm(text: string): Uint8Array

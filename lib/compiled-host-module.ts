@@ -1,0 +1,71 @@
+import { ArgumentError } from './errors'
+import type { FunctionDefinition } from './function-definition'
+import type { HostLimits } from './host-module-builder'
+import type { Runtime } from './runtime'
+import type { ValueTypeLike, ValueTypeName } from './value-type'
+
+/** @internal A checked host function. */
+export interface HostFunctionExport {
+  readonly kind: 'func'
+  readonly callback: (...args: any[]) => unknown
+  readonly style: 'natural' | 'stack'
+  readonly withModule: boolean
+  readonly definition: FunctionDefinition
+  /** Left out, with `results`, if the function takes the type of each import. */
+  readonly params?: readonly ValueTypeName[]
+  readonly results?: readonly ValueTypeName[]
+}
+
+/** @internal A checked export of a host module. */
+export type HostExport =
+  | HostFunctionExport
+  | { readonly kind: 'memory'; readonly limits: HostLimits }
+  | { readonly kind: 'global'; readonly type: ValueTypeLike; readonly value: unknown; readonly mutable: boolean }
+  | { readonly kind: 'table'; readonly element: 'funcref' | 'externref'; readonly limits: HostLimits }
+
+/** A host module that is ready to be instantiated, by `Runtime.instantiate`; also several times, under different names. */
+export class CompiledHostModule {
+  readonly #runtime: Runtime
+  readonly #items: ReadonlyMap<string, HostExport>
+  readonly name: string
+  #closed = false
+
+  /** @internal Use `HostModuleBuilder.compile`. */
+  constructor(runtime: Runtime, name: string, items: ReadonlyMap<string, HostExport>) {
+    if (!(items instanceof Map))
+      throw new ArgumentError('CompiledHostModule cannot be constructed; use HostModuleBuilder.compile()')
+    this.#runtime = runtime
+    this.#items = items
+    this.name = name
+  }
+
+  /** The definitions of its functions, in the order of their export. */
+  get exportedFunctions(): readonly FunctionDefinition[] {
+    const definitions: FunctionDefinition[] = []
+    for (const item of this.#items.values()) if (item.kind === 'func') definitions.push(item.definition)
+    return definitions
+  }
+
+  /** Names of all exports, in the order of their export. */
+  get exportNames(): readonly string[] {
+    return [...this.#items.keys()]
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** It cannot be instantiated any more; instances stay as they are. Idempotent. */
+  close(): void {
+    this.#closed = true
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** @internal */
+  static parts(compiled: CompiledHostModule): { runtime: Runtime; items: ReadonlyMap<string, HostExport> } {
+    return { runtime: compiled.#runtime, items: compiled.#items }
+  }
+}

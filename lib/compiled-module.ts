@@ -1,0 +1,109 @@
+import { type FunctionDefinition, makeDefinition } from './function-definition'
+import type { Link } from './linking'
+import { Module } from './module'
+import type { Runtime } from './runtime'
+import type { FuncType, ModuleExport, ModuleImport } from './types'
+
+/** A module that a {@link Runtime} has compiled. */
+export class CompiledModule extends Module {
+  readonly #runtime: Runtime
+  #importedFunctions: readonly FunctionDefinition[] | undefined
+  #exportedFunctions: readonly FunctionDefinition[] | undefined
+  /** How it was linked last; used again as long as the modules that it imports from are the same. */
+  #link: Link | undefined
+
+  /** @internal Use `Runtime.compileModule`. */
+  constructor(runtime: Runtime, compiled: unknown) {
+    super(compiled)
+    this.#runtime = runtime
+  }
+
+  /** Name of the module, from its name section; empty if it has none. */
+  override get name(): string {
+    return super.name ?? ''
+  }
+
+  /** The functions that it imports, in their order. */
+  get importedFunctions(): readonly FunctionDefinition[] {
+    if (this.#importedFunctions === undefined) {
+      const imports = this.imports.filter((item) => item.type.kind === 'func')
+      const infos = Module.native(this).importedFunctions
+      this.#importedFunctions = Object.freeze(
+        imports.map(({ module, name, type }, index) =>
+          makeDefinition({
+            moduleName: this.name,
+            index,
+            name: infos[index]?.name ?? '',
+            import: Object.freeze({ module, name }),
+            type: funcTypeOf(type),
+            paramNames: infos[index]?.paramNames ?? [],
+          }),
+        ),
+      )
+    }
+    return this.#importedFunctions
+  }
+
+  /** The functions that it exports, in the order of their export; one that has several names is there once. */
+  get exportedFunctions(): readonly FunctionDefinition[] {
+    if (this.#exportedFunctions === undefined) {
+      const exports = this.exports.filter((item) => item.type.kind === 'func')
+      const infos = Module.native(this).exportedFunctions
+      const byIndex = new Map<number, { names: string[]; position: number }>()
+      infos.forEach(({ index }, position) => {
+        const known = byIndex.get(index)
+        const name = exports[position]?.name ?? ''
+        if (known === undefined) byIndex.set(index, { names: [name], position })
+        else known.names.push(name)
+      })
+      this.#exportedFunctions = Object.freeze(
+        [...byIndex].map(([index, { names, position }]) =>
+          makeDefinition({
+            moduleName: this.name,
+            index,
+            name: infos[position]?.name ?? '',
+            exportNames: names,
+            type: funcTypeOf(exports[position]?.type),
+            paramNames: infos[position]?.paramNames ?? [],
+          }),
+        ),
+      )
+    }
+    return this.#exportedFunctions
+  }
+
+  /** The memories that it imports, in their order. */
+  get importedMemories(): readonly ModuleImport[] {
+    return this.imports.filter((item) => item.type.kind === 'memory')
+  }
+
+  /** The memories that it exports, in the order of their export. */
+  get exportedMemories(): readonly ModuleExport[] {
+    return this.exports.filter((item) => item.type.kind === 'memory')
+  }
+
+  override close(): void {
+    super.close()
+    this.#link = undefined
+  }
+
+  /** @internal */
+  static runtimeOf(module: CompiledModule): Runtime {
+    return module.#runtime
+  }
+
+  /** @internal */
+  static getLink(module: CompiledModule): Link | undefined {
+    return module.#link
+  }
+
+  /** @internal */
+  static setLink(module: CompiledModule, link: Link): void {
+    module.#link = link
+  }
+}
+
+function funcTypeOf(type: unknown): FuncType {
+  const { params = [], results = [] } = (type ?? {}) as Partial<FuncType>
+  return { params, results }
+}

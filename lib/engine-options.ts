@@ -1,0 +1,171 @@
+import { checkInteger, checkOptions } from './call-options'
+import { describe } from './describe'
+import { ArgumentError } from './errors'
+import type { Binding } from './native'
+
+/** Sizes of the pooling allocator; what is left out has Wasmtime's default. */
+export interface PoolingOptions {
+  /** Instances that can be alive at once; Wasmtime's default is 1000. */
+  readonly totalCoreInstances?: number
+  /** Memories that can be alive at once; Wasmtime's default is 1000. */
+  readonly totalMemories?: number
+  /** Tables that can be alive at once; Wasmtime's default is 1000. */
+  readonly totalTables?: number
+  /** Bytes that each memory may grow to; Wasmtime's default is 4 GiB. */
+  readonly maxMemorySize?: number
+  /** Elements that each table may grow to; Wasmtime's default is 20000. */
+  readonly tableElements?: number
+}
+
+/**
+ * How modules are compiled and run. The switches of WebAssembly proposals have Wasmtime 48's defaults, given with each.
+ */
+export interface EngineOptions {
+  /** 128-bit vectors; default true. */
+  readonly simd?: boolean
+  /** Relaxed vector operations; default true. Needs `simd`. */
+  readonly relaxedSimd?: boolean
+  /** Relaxed vector operations give the same results on every processor, at some cost; default false. */
+  readonly relaxedSimdDeterministic?: boolean
+  /** Atomic operations; default true. */
+  readonly threads?: boolean
+  /** Garbage-collected structs and arrays; default true. */
+  readonly gc?: boolean
+  /** Typed function references; default true. */
+  readonly functionReferences?: boolean
+  /** `externref` and `funcref` values; default true. */
+  readonly referenceTypes?: boolean
+  /** `memory.copy`, `table.init` and the like; default true. */
+  readonly bulkMemory?: boolean
+  /** Several results and block parameters; default true. */
+  readonly multiValue?: boolean
+  /** Exception handling; default true. */
+  readonly exceptions?: boolean
+  /** Tail calls; default true. */
+  readonly tailCall?: boolean
+  /** Several memories in a module; default true. */
+  readonly multiMemory?: boolean
+  /** 64-bit memories and tables; default true. */
+  readonly memory64?: boolean
+  /** Arithmetic in constant expressions; default true. */
+  readonly extendedConst?: boolean
+  /** Memories with pages of one byte; default false. */
+  readonly customPageSizes?: boolean
+  /** 128-bit integer arithmetic; default false. */
+  readonly wideArithmetic?: boolean
+  /** How much the compiler optimises; default `'speed'`. */
+  readonly optLevel?: 'none' | 'speed' | 'speed-and-size'
+  /** The compiler; default `'auto'`, which is Cranelift. */
+  readonly strategy?: 'auto' | 'cranelift'
+  /** Whether a module's functions are compiled on several threads; default true. */
+  readonly parallelCompilation?: boolean
+  /** Native debug information for gdb and lldb; default false. */
+  readonly debugInfo?: boolean
+  /**
+   * Whether code checks at every loop and function if it should stop; default true. Without the checks tight loops run
+   * up to twice as fast, and nothing can stop a guest that does not end.
+   */
+  readonly interruptible?: boolean
+  /** Bytes of native stack that wasm may use; default 524288 (512 KiB). */
+  readonly maxWasmStack?: number
+  /** Bytes of address space that each memory reserves; default 4 GiB on 64-bit machines. */
+  readonly memoryReservation?: number
+  /** Bytes of inaccessible address space after each memory; default 32 MiB on 64-bit machines. */
+  readonly memoryGuardSize?: number
+  /** Whether a memory that outgrows its reservation may move; default true. */
+  readonly memoryMayMove?: boolean
+  /** Whether every NaN result has the same bits on every processor, at some cost; default false. */
+  readonly nanCanonicalization?: boolean
+  /** Whether traps are found by signal handlers; default true. With false, checks are compiled in instead. */
+  readonly signalsBasedTraps?: boolean
+  /** Reserves all memory for instances ahead, which makes them cheaper; default false. */
+  readonly pooling?: PoolingOptions | boolean
+}
+
+const switches = [
+  'simd',
+  'relaxedSimd',
+  'relaxedSimdDeterministic',
+  'threads',
+  'gc',
+  'functionReferences',
+  'referenceTypes',
+  'bulkMemory',
+  'multiValue',
+  'exceptions',
+  'tailCall',
+  'multiMemory',
+  'memory64',
+  'extendedConst',
+  'customPageSizes',
+  'wideArithmetic',
+  'parallelCompilation',
+  'debugInfo',
+  'interruptible',
+  'memoryMayMove',
+  'nanCanonicalization',
+  'signalsBasedTraps',
+] as const satisfies readonly (keyof EngineOptions)[]
+
+const sizes = ['memoryReservation', 'memoryGuardSize'] as const satisfies readonly (keyof EngineOptions)[]
+
+const poolingNames = [
+  'totalCoreInstances',
+  'totalMemories',
+  'totalTables',
+  'maxMemorySize',
+  'tableElements',
+] as const satisfies readonly (keyof PoolingOptions)[]
+
+/** @internal Names of all options. */
+export const engineOptionNames = [
+  ...switches,
+  ...sizes,
+  'optLevel',
+  'strategy',
+  'maxWasmStack',
+  'pooling',
+] as const satisfies readonly (keyof EngineOptions)[]
+
+/** @internal Checks the options and turns them into what native code takes. */
+export function checkEngineOptions(options: unknown, what = 'options'): Binding.EngineConfig {
+  const given = checkOptions(options, what, engineOptionNames)
+  const config: Binding.EngineConfig = {}
+  for (const name of switches) {
+    const value = given[name]
+    if (value === undefined) continue
+    if (typeof value !== 'boolean')
+      throw new ArgumentError(`${what}.${name} must be a boolean, but got ${describe(value)}`)
+    config[name] = value
+  }
+  for (const name of sizes) {
+    const value = checkInteger(given[name], `${what}.${name}`, 0, Number.MAX_SAFE_INTEGER)
+    if (value !== undefined) config[name] = value
+  }
+  // 64 KiB is what the smallest useful guest needs; beyond 64 MiB no thread that Node.js makes has the stack.
+  const stack = checkInteger(given.maxWasmStack, `${what}.maxWasmStack`, 2 ** 16, 2 ** 26)
+  if (stack !== undefined) config.maxWasmStack = stack
+  const level = checkChoice(given.optLevel, `${what}.optLevel`, ['none', 'speed', 'speed-and-size'])
+  if (level !== undefined) config.optLevel = level
+  const strategy = checkChoice(given.strategy, `${what}.strategy`, ['auto', 'cranelift'])
+  if (strategy !== undefined) config.strategy = strategy
+  if (given.pooling === true) config.pooling = {}
+  else if (given.pooling !== undefined && given.pooling !== false) config.pooling = checkPooling(given.pooling, what)
+  return config
+}
+
+function checkPooling(options: unknown, what: string): Binding.PoolingConfig {
+  const given = checkOptions(options, `${what}.pooling`, poolingNames)
+  const config: Binding.PoolingConfig = {}
+  for (const name of poolingNames) {
+    const top = name === 'maxMemorySize' ? Number.MAX_SAFE_INTEGER : 2 ** 32 - 1
+    const value = checkInteger(given[name], `${what}.pooling.${name}`, 0, top)
+    if (value !== undefined) config[name] = value
+  }
+  return config
+}
+
+function checkChoice(value: unknown, what: string, choices: readonly string[]): string | undefined {
+  if (value === undefined || (typeof value === 'string' && choices.includes(value))) return value
+  throw new ArgumentError(`${what} must be '${choices.join("', '")}', but got ${describe(value)}`)
+}

@@ -1,0 +1,195 @@
+import { checkCallOptions, type CallOptions } from './call-options'
+import { ArgumentError } from './errors'
+import { describe } from './describe'
+import { holderKey, indexKey, native, registerEnvironment } from './native'
+import { type FunctionDefinition, definitionOf } from './function-definition'
+import type { Store } from './store'
+import { StoreCore } from './store-core'
+import type { FuncType } from './types'
+import { type ArgsOf, type ResultsOf, type ValueTypeLike, type ValueTypeName, checkValueTypes } from './value-type'
+
+/** An object whose `context` can be set for the time of a call. */
+interface ContextOwner {
+  runWithContext<T>(context: unknown, run: () => T): T
+}
+
+/**
+ * A function of a store: one that an instance exports, one out of a table, or one made from a JavaScript function.
+ *
+ * @example
+ * ```ts
+ * const add = instance.exportedFunction('add')!
+ * add.call(1, 2)
+ * add.type // { params: ['i32', 'i32'], results: ['i32'] }
+ * ```
+ */
+export class Func<Args extends readonly any[] = any[], Result = any> {
+  readonly #core: StoreCore
+  readonly #index: number
+  readonly #slot: number
+  readonly #name: string
+  #function: ((...args: any[]) => any) | undefined
+  #type: FuncType | undefined
+
+  /**
+   * Makes a function of a store from a JavaScript function.
+   *
+   * @param store The store that the function belongs to.
+   * @param type Its parameters and results, as `{ params, results }`.
+   * @param callback Called with natural values (numbers, bigints, ...). No result is `undefined`, one is the value, more
+   * are an array. What it throws reaches the outermost caller unchanged.
+   * @throws {ArgumentError} If an argument is not what is described here.
+   * @throws {ClosedError} If the store is closed.
+   */
+  constructor(
+    store: Store,
+    type: FuncType<readonly ValueTypeLike[], readonly ValueTypeLike[]>,
+    callback: (...args: Args[number][]) => unknown,
+  )
+  /** @internal */
+  constructor(core: StoreCore, index: number, slot: number, name: string)
+  constructor(
+    owner: Store | StoreCore,
+    typeOrIndex: FuncType<readonly ValueTypeLike[], readonly ValueTypeLike[]> | number,
+    callbackOrSlot: ((...args: any[]) => unknown) | number,
+    name = '',
+  ) {
+    if (owner instanceof StoreCore) {
+      this.#core = owner
+      this.#index = typeOrIndex as number
+      this.#slot = callbackOrSlot as number
+      this.#name = name
+    } else {
+      const core = storeCoreOf(owner)
+      const { params, results } = checkFuncType(typeOrIndex)
+      if (typeof callbackOrSlot !== 'function') {
+        throw new ArgumentError(`callback must be a function, but got ${describe(callbackOrSlot)}`)
+      }
+      const config = {
+        module: '',
+        name: callbackOrSlot.name,
+        params: [...params],
+        results: [...results],
+        withModule: false,
+      }
+      this.#core = core
+      this.#index = native.funcNew(core.handle, config, callbackOrSlot)
+      this.#slot = -1
+      this.#name = callbackOrSlot.name
+      core.keep([callbackOrSlot])
+      core.holder[2][this.#index] = this
+    }
+    // Where native code, and only it, looks when the function is used as a reference.
+    Object.defineProperties(this, { [holderKey]: { value: this.#core.holder }, [indexKey]: { value: this.#index } })
+  }
+
+  /** The function as a plain JavaScript function: the fastest way to call it. The same one every time. */
+  get function(): (...args: Args extends readonly any[] ? [...Args] : never) => Result {
+    return (this.#function ??= native.funcCreate(this.#core.handle, this.#index, this.#slot, this.#name))
+  }
+
+  /** Types of the parameters and results. */
+  get type(): FuncType {
+    if (this.#type === undefined) {
+      const { params, results } = native.funcType(this.#core.handle, this.#index)
+      this.#type = Object.freeze({
+        params: Object.freeze((params ?? []) as ValueTypeName[]),
+        results: Object.freeze((results ?? []) as ValueTypeName[]),
+      })
+    }
+    return this.#type
+  }
+
+  /** Names, index and types of the function. */
+  get definition(): FunctionDefinition {
+    const instance = this.#slot >= 0 ? this.#core.instanceAt(this.#slot) : undefined
+    return definitionOf(instance, this.#name, this.type)
+  }
+
+  /**
+   * Calls the function.
+   *
+   * @param args One argument for each parameter: a number for i32, f32, f64, a bigint for i64, 16 bytes for v128, any
+   * value for externref, a `Func` or null for funcref.
+   * @returns `undefined` for no result, the value for one, an array for more.
+   * @throws {ArgumentError} If the number or the type of the arguments is wrong.
+   * @throws {TrapError} If the guest traps.
+   * @throws {ExitError} If the instance is closed, or is closed during the call.
+   * @throws What a host function throws, the very value.
+   */
+  call(...args: Args extends readonly any[] ? [...Args] : never): Result {
+    return this.function(...args)
+  }
+
+  /**
+   * Calls the function with options. They come first, so that no argument can be mistaken for them.
+   *
+   * @param options `context`: what `context` of the instance is during this call.
+   * @param args As for `call`.
+   */
+  callWith(options: CallOptions, ...args: Args extends readonly any[] ? [...Args] : never): Result {
+    const { context, hasContext } = checkCallOptions(options)
+    if (!hasContext) return this.function(...args)
+    const owner = this.#slot >= 0 ? (this.#core.instanceAt(this.#slot) as ContextOwner | undefined) : undefined
+    if (owner === undefined || typeof owner.runWithContext !== 'function') {
+      throw new ArgumentError('options.context: the function belongs to no instance that has a context')
+    }
+    return owner.runWithContext(context, () => this.function(...args))
+  }
+
+  /**
+   * Calls the function with a raw stack, as wazero does: parameters from index 0, then results from index 0.
+   *
+   * @param stack A `BigUint64Array` with at least as many elements as there are parameters, and results (a v128 takes
+   * two). i32 is the low half; use `api.encode...` and `api.decode...`. What lies beyond stays untouched.
+   * @throws {ArgumentRangeError} If the stack is too short.
+   * @throws {ArgumentError} If the stack is not a `BigUint64Array`, or the signature has references.
+   */
+  callWithStack(stack: BigUint64Array): void {
+    native.funcCallWithStack(this.#core.handle, this.#index, stack, this.#slot, this.#name)
+  }
+
+  /** @internal */
+  static parts(func: Func<any, any>): { core: StoreCore; index: number } {
+    return { core: func.#core, index: func.#index }
+  }
+}
+
+/** The typed form of {@link Func} for a signature: `TypedFunc<['i32', 'i64'], ['f64']>`. */
+export type TypedFunc<P extends readonly ValueTypeLike[], R extends readonly ValueTypeLike[]> = Func<
+  ArgsOf<P>,
+  ResultsOf<R>
+>
+
+/** @internal The `Func` of a function handle, the same one every time. */
+export function funcOf(core: StoreCore, index: number, slot = -1, name = ''): Func<any, any> {
+  const funcs = core.holder[2] as (Func<any, any> | undefined)[]
+  return (funcs[index] ??= new Func<any, any>(core, index, slot, name))
+}
+
+// Native code asks for the `Func` of a function that it shows to JavaScript for the first time.
+registerEnvironment((holder, index) => funcOf((holder as unknown[])[3] as StoreCore, index))
+
+function checkFuncType(type: unknown): { params: readonly ValueTypeName[]; results: readonly ValueTypeName[] } {
+  if (typeof type !== 'object' || type === null) {
+    throw new ArgumentError(`type must be an object { params, results }, but got ${describe(type)}`)
+  }
+  const { params, results } = type as { params?: unknown; results?: unknown }
+  return { params: checkValueTypes(params, 'type.params'), results: checkValueTypes(results, 'type.results') }
+}
+
+/** The core of a `Store`, which keeps it private. */
+function storeCoreOf(store: Store): StoreCore {
+  const core: unknown = typeof store === 'object' && store !== null ? coreOfStore(store) : undefined
+  if (!(core instanceof StoreCore)) throw new ArgumentError(`store must be a Store, but got ${describe(store)}`)
+  return core
+}
+
+let coreOfStore: (store: object) => StoreCore | undefined = () => undefined
+
+/** @internal Called by `store.ts`, which can look into a `Store`. */
+export function setCoreOfStore(read: (store: object) => StoreCore | undefined): void {
+  coreOfStore = read
+}
+
+export { checkFuncType, storeCoreOf }

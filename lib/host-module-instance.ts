@@ -1,0 +1,192 @@
+import { checkInteger } from './call-options'
+import type { HostExport, HostFunctionExport } from './compiled-host-module'
+import { ArgumentError, WasmtimeError } from './errors'
+import type { FunctionDefinition } from './function-definition'
+import { Global } from './global'
+import { Memory } from './memory'
+import { type Binding, native } from './native'
+import type { StoreCore } from './store-core'
+import { Table } from './table'
+import { checkValueTypes } from './value-type'
+
+/** @internal What an instance needs from its runtime. */
+export interface HostModuleOwner {
+  readonly engine: Binding.Engine
+  /** The store of named instances: what a host module exports besides functions lives there. */
+  sharedCore(): StoreCore
+  closed(instance: HostModuleInstance): void
+}
+
+/** Memory that cannot be detached, whatever a callback does with it. */
+function sharedBuffer(bytes: number): SharedArrayBuffer {
+  if (typeof SharedArrayBuffer === 'function') return new SharedArrayBuffer(bytes)
+  // Browser-like environments hide the constructor, but not what it makes. `WebAssembly` is not in TypeScript's lib here.
+  const { Memory: HostMemory } = (
+    globalThis as unknown as { WebAssembly: { Memory: new (type: object) => { buffer: object } } }
+  ).WebAssembly
+  const { buffer } = new HostMemory({ initial: 0, maximum: 1, shared: true })
+  return new (buffer.constructor as SharedArrayBufferConstructor)(bytes)
+}
+
+/** A host module that guests can import from, made by `HostModuleBuilder.instantiate`. */
+export class HostModuleInstance {
+  readonly #owner: HostModuleOwner
+  readonly #linker: Binding.Linker
+  readonly #items: ReadonlyMap<string, HostExport>
+  /** What native code has only weak references to. */
+  readonly #callbacks: readonly unknown[]
+  readonly #externs = new Map<string, Memory | Global<any> | Table>()
+  readonly #core: StoreCore | undefined
+  readonly name: string
+  #closed = false
+
+  /** @internal */
+  constructor(owner: HostModuleOwner, name: string, items: ReadonlyMap<string, HostExport>) {
+    if (!(items instanceof Map))
+      throw new ArgumentError('HostModuleInstance cannot be constructed; use HostModuleBuilder.instantiate()')
+    this.#owner = owner
+    this.name = name
+    this.#items = items
+    this.#linker = new native.Linker(owner.engine)
+    const callbacks: unknown[] = []
+    this.#callbacks = callbacks
+    this.#core = [...items.values()].some((item) => item.kind !== 'func') ? owner.sharedCore() : undefined
+    for (const [exportName, item] of items) {
+      if (item.kind === 'func') this.#defineFunction(exportName, item, callbacks)
+      else if (this.#core !== undefined) this.#defineExtern(this.#core, exportName, item)
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** @internal Whether it has something in the store of named instances. */
+  get usesShared(): boolean {
+    return this.#core !== undefined
+  }
+
+  /** The definitions of its functions, in the order of their export. */
+  get exportedFunctionDefinitions(): readonly FunctionDefinition[] {
+    const definitions: FunctionDefinition[] = []
+    for (const item of this.#items.values()) if (item.kind === 'func') definitions.push(item.definition)
+    return definitions
+  }
+
+  /**
+   * Host functions are there for guests only.
+   *
+   * @throws {WasmtimeError} Always.
+   */
+  exportedFunction(_name: string): never {
+    throw new WasmtimeError(
+      'INVALID_ARGUMENT',
+      'calling ExportedFunction is forbidden on host modules. See the note on ExportedFunction interface',
+    )
+  }
+
+  /** The memory that guests import under the name `memory`, or else the first one; `undefined` if there is none. */
+  get memory(): Memory | undefined {
+    const named = this.exportedMemory('memory')
+    if (named !== undefined) return named
+    for (const item of this.#externs.values()) if (item instanceof Memory) return item
+    return undefined
+  }
+
+  exportedMemory(name: string): Memory | undefined {
+    const item = this.#externs.get(name)
+    return item instanceof Memory ? item : undefined
+  }
+
+  exportedGlobal(name: string): Global<any> | undefined {
+    const item = this.#externs.get(name)
+    return item instanceof Global ? item : undefined
+  }
+
+  exportedTable(name: string): Table | undefined {
+    const item = this.#externs.get(name)
+    return item instanceof Table ? item : undefined
+  }
+
+  /** Frees the name. Guests that import from the module already are not affected. Idempotent. */
+  close(exitCode = 0): void {
+    checkInteger(exitCode, 'exitCode', 0, 2 ** 32 - 1)
+    if (this.#closed) return
+    this.#closed = true
+    this.#owner.closed(this)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+  }
+
+  /** @internal Adds the definitions to a linker; tells what must be kept alive and whether the shared store is needed. */
+  static link(
+    instance: HostModuleInstance,
+    linker: Binding.Linker,
+    wanted: ReadonlySet<string>,
+  ): { callbacks: readonly unknown[]; needsShared: boolean } {
+    linker.defineAllOf(instance.#linker, instance.name, instance.name)
+    const needsShared = [...wanted].some((name) => instance.#externs.has(name))
+    return { callbacks: instance.#callbacks, needsShared }
+  }
+
+  /** @internal Lets the callbacks go, also where they are linked: for the end of the runtime. */
+  static release(instance: HostModuleInstance): void {
+    instance.#linker.releaseFuncs()
+  }
+
+  #defineFunction(exportName: string, item: HostFunctionExport, callbacks: unknown[]): void {
+    const { callback, style, withModule, definition, params, results } = item
+    const name = definition.name === '' ? `$${definition.index}` : definition.name
+    const config: Binding.HostFuncConfig = { module: this.name, name, withModule }
+    let stack: BigUint64Array | undefined
+    if (params !== undefined && results !== undefined) {
+      config.params = [...params]
+      config.results = [...results]
+      if (style === 'stack') {
+        const slots = Math.max(
+          ...[params, results].map((list) => list.reduce((sum, type) => sum + (type === 'v128' ? 2 : 1), 0)),
+        )
+        stack = new BigUint64Array(sharedBuffer(slots * 8))
+      }
+    }
+    this.#linker.defineFunc(this.name, exportName, config, callback, stack)
+    callbacks.push(callback)
+    if (stack !== undefined) callbacks.push(stack)
+  }
+
+  #defineExtern(core: StoreCore, name: string, item: Exclude<HostExport, HostFunctionExport>): void {
+    const { handle } = core
+    let index: number
+    if (item.kind === 'global') {
+      const [content] = checkValueTypes([item.type], name)
+      index = native.globalNew(handle, { content: content ?? 'i32', mutable: item.mutable }, item.value)
+      this.#externs.set(
+        name,
+        core.extern(index, () => new Global(core, index)),
+      )
+    } else {
+      const { min = 0, max } = item.limits
+      const limits = max === undefined ? { minimum: min } : { minimum: min, maximum: max }
+      if (item.kind === 'memory') {
+        index = native.memoryNew(handle, limits)
+        this.#externs.set(
+          name,
+          core.extern(index, () => new Memory(core, index)),
+        )
+      } else {
+        index = native.tableNew(handle, { element: item.element, ...limits }, null)
+        this.#externs.set(
+          name,
+          core.extern(index, () => new Table(core, index)),
+        )
+      }
+    }
+    this.#linker.defineExtern(this.name, name, handle, index)
+  }
+}

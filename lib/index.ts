@@ -1,0 +1,57 @@
+export * as api from './api'
+export { ExternType, ValueType } from './api'
+export type { CallOptions } from './call-options'
+export { CompiledHostModule } from './compiled-host-module'
+export { CompiledModule } from './compiled-module'
+export { Engine, type EngineStats } from './engine'
+export type { EngineOptions, PoolingOptions } from './engine-options'
+export {
+  ArgumentError,
+  ArgumentRangeError,
+  ClosedError,
+  CompileError,
+  type ErrorCode,
+  ExitError,
+  InterruptedError,
+  LimitError,
+  LinkError,
+  type LinkProblem,
+  OutOfFuelError,
+  StoreBusyError,
+  type TrapCode,
+  TrapError,
+  type WasmFrame,
+  WasmtimeError,
+  renderFrame,
+  renderTrace,
+  trapCodes,
+  wasmFramesOf,
+} from './errors'
+export { Func, type TypedFunc } from './func'
+export type { FunctionDefinition } from './function-definition'
+export { Global, type GlobalDescription } from './global'
+export { HostFunctionBuilder } from './host-function-builder'
+export { type HostLimits, HostModuleBuilder } from './host-module-builder'
+export { HostModuleInstance } from './host-module-instance'
+export { Instance } from './instance'
+export type { Extern } from './instance-exports'
+export { InstancePre, Linker, type LinkerFuncOptions } from './linker'
+export { Memory, type MemoryLimits } from './memory'
+export { Module, wat2wasm } from './module'
+export type { ModuleConfig } from './module-config'
+export { ModuleInstance } from './module-instance'
+export { Runtime, type RuntimeOptions, type RuntimeStats, type Versions, versions } from './runtime'
+export { Store } from './store'
+export { Table, type TableDescription } from './table'
+export type {
+  CustomSection,
+  ExternTypeDescription,
+  FuncType,
+  GlobalType,
+  MemoryType,
+  ModuleExport,
+  ModuleImport,
+  ModuleSource,
+  TableType,
+} from './types'
+export type { ArgsOf, ResultsOf, ValueOf, ValueTypeLike, ValueTypeName } from './value-type'

@@ -1,0 +1,69 @@
+import { describe } from './describe'
+import { ArgumentError } from './errors'
+import { Func } from './func'
+import { Global } from './global'
+import { type Extern, exportsObject, getExport } from './instance-exports'
+import { Memory } from './memory'
+import type { Module } from './module'
+import type { Store } from './store'
+import type { StoreCore } from './store-core'
+import { Table } from './table'
+import type { ModuleExport } from './types'
+
+/** An instance of a module in a store, made by `Linker.instantiate` or `InstancePre.instantiate`. */
+export class Instance {
+  readonly #core: StoreCore
+  readonly #slot: number
+  readonly #exported: readonly ModuleExport[]
+  #exports: Record<string, any> | undefined
+  readonly store: Store
+
+  /** @internal */
+  constructor(store: Store, core: StoreCore, slot: number, module: Module) {
+    if (core?.holder === undefined) {
+      throw new ArgumentError('Instance cannot be constructed; use linker.instantiate(store, module)')
+    }
+    this.store = store
+    this.#core = core
+    this.#slot = slot
+    this.#exported = module.exports
+  }
+
+  /** All exports: functions as plain JavaScript functions, memories, globals and tables as objects. */
+  get exports(): Record<string, any> {
+    return (this.#exports ??= exportsObject(this.#core, this.#slot, this.#exported))
+  }
+
+  /** The export of a name, `undefined` if there is none. */
+  getExport(name: string): Extern | undefined {
+    return getExport(this.#core, this.#slot, name)
+  }
+
+  getFunc(name: string): Func<any, any> | undefined {
+    const item = this.getExport(name)
+    return item instanceof Func ? item : undefined
+  }
+
+  getMemory(name: string): Memory | undefined {
+    const item = this.getExport(name)
+    return item instanceof Memory ? item : undefined
+  }
+
+  getGlobal(name: string): Global<any> | undefined {
+    const item = this.getExport(name)
+    return item instanceof Global ? item : undefined
+  }
+
+  getTable(name: string): Table | undefined {
+    const item = this.getExport(name)
+    return item instanceof Table ? item : undefined
+  }
+
+  /** @internal */
+  static parts(instance: unknown): { core: StoreCore; exported: readonly ModuleExport[] } {
+    if (typeof instance !== 'object' || instance === null || !(#core in instance)) {
+      throw new ArgumentError(`instance must be an Instance, but got ${describe(instance)}`)
+    }
+    return { core: instance.#core, exported: instance.#exported }
+  }
+}

@@ -1,0 +1,232 @@
+import { checkOptions } from './call-options'
+import { describe } from './describe'
+import { Engine } from './engine'
+import { ArgumentError } from './errors'
+import { Func, checkFuncType, storeCoreOf } from './func'
+import { Global } from './global'
+import { Instance } from './instance'
+import { type Extern, externOf } from './instance-exports'
+import { Memory } from './memory'
+import { Module } from './module'
+import { type Binding, native } from './native'
+import type { Store } from './store'
+import type { StoreCore } from './store-core'
+import { Table } from './table'
+import type { FuncType } from './types'
+import type { ArgsOf, ResultsOf, ValueTypeLike } from './value-type'
+
+/** Options of `Linker.func`. */
+export interface LinkerFuncOptions {
+  /** Whether the first argument is the importing `Instance`; default false. */
+  readonly withInstance?: boolean
+}
+
+/**
+ * A set of definitions that modules can import. It keeps *definitions*: JavaScript functions can be linked into any
+ * number of stores; memories, globals, tables and functions of a store only into that store.
+ */
+export class Linker {
+  readonly #native: Binding.Linker
+  readonly engine: Engine
+  #allowShadowing = false
+  /** What native code has only weak references to; every store that is linked from here keeps it. */
+  #callbacks: readonly unknown[] = []
+  /** Stores whose externs are defined: they must live as long as the definitions. */
+  readonly #stores = new Set<StoreCore>()
+
+  constructor(engine: Engine) {
+    this.#native = new native.Linker(Engine.native(engine))
+    this.engine = engine
+  }
+
+  /** Whether a definition may replace another of the same name; default false. */
+  get allowShadowing(): boolean {
+    return this.#allowShadowing
+  }
+
+  set allowShadowing(allow: boolean) {
+    if (typeof allow !== 'boolean')
+      throw new ArgumentError(`allowShadowing must be a boolean, but got ${describe(allow)}`)
+    this.#allowShadowing = allow
+    this.#native.setAllowShadowing(allow)
+  }
+
+  /**
+   * Defines a JavaScript function.
+   *
+   * @param type Its parameters and results, or `undefined`: then it takes the type of each import that it is linked to.
+   * @param callback Called with natural values. What it throws reaches the outermost caller unchanged.
+   * @throws {LinkError} If the name is taken and `allowShadowing` is false.
+   */
+  func<const P extends readonly ValueTypeLike[], const R extends readonly ValueTypeLike[]>(
+    module: string,
+    name: string,
+    type: FuncType<P, R>,
+    callback: (...args: ArgsOf<P>) => ResultsOf<R>,
+  ): this
+  func(
+    module: string,
+    name: string,
+    type: FuncType<readonly ValueTypeLike[], readonly ValueTypeLike[]> | undefined,
+    callback: (...args: any[]) => unknown,
+    options?: LinkerFuncOptions,
+  ): this
+  func(
+    module: string,
+    name: string,
+    type: FuncType<readonly ValueTypeLike[], readonly ValueTypeLike[]> | undefined,
+    callback: (...args: any[]) => unknown,
+    options?: LinkerFuncOptions,
+  ): this {
+    checkNames(module, name)
+    if (typeof callback !== 'function')
+      throw new ArgumentError(`callback must be a function, but got ${describe(callback)}`)
+    const { withInstance = false } = checkOptions(options, 'options', ['withInstance'])
+    if (typeof withInstance !== 'boolean') throw new ArgumentError('options.withInstance must be a boolean')
+    const config: Binding.HostFuncConfig = { module, name, withModule: withInstance }
+    if (type !== undefined) {
+      const { params, results } = checkFuncType(type)
+      config.params = [...params]
+      config.results = [...results]
+    }
+    this.#native.defineFunc(module, name, config, callback)
+    this.#callbacks = [...this.#callbacks, callback]
+    return this
+  }
+
+  /** Defines a function, memory, global or table of a store. */
+  define(module: string, name: string, item: Extern): this {
+    checkNames(module, name)
+    const { core, index } = partsOf(item)
+    this.#native.defineExtern(module, name, core.handle, index)
+    this.#stores.add(core)
+    return this
+  }
+
+  /** Defines all exports of an instance as exports of a module `name`. */
+  instance(name: string, instance: Instance): this {
+    const { exported } = Instance.parts(instance)
+    for (const { name: item } of exported) {
+      const value = instance.getExport(item)
+      if (value !== undefined) this.define(name, item, value)
+    }
+    return this
+  }
+
+  /**
+   * Instantiates a module and defines its exports under a name: a reactor is instantiated now, and its `_initialize`
+   * called; the functions of a command (a module that exports `_start`) make a fresh instance at every call.
+   */
+  module(store: Store, name: string, module: Module): this {
+    const core = storeCoreOf(store)
+    checkNames(name, '')
+    const isCommand =
+      module instanceof Module && module.exports.some((item) => item.name === '_start' && item.type.kind === 'func')
+    if (isCommand) {
+      this.#native.defineCommand(core.handle, name, Module.native(module))
+      core.keep(this.#callbacks)
+      this.#stores.add(core)
+      return this
+    }
+    const instance = this.instantiate(store, module)
+    instance.getFunc('_initialize')?.call()
+    return this.instance(name, instance)
+  }
+
+  /** Defines `module.name` also as `asModule.asName`. */
+  alias(module: string, name: string, asModule: string, asName: string = name): this {
+    checkNames(module, name)
+    checkNames(asModule, asName)
+    this.#native.alias(module, name, asModule, asName)
+    return this
+  }
+
+  /** Defines all that `module` has also under the name `asModule`. */
+  aliasModule(module: string, asModule: string): this {
+    checkNames(module, asModule)
+    for (const name of this.#native.names(module)) this.#native.alias(module, name, asModule, name)
+    return this
+  }
+
+  /** What is defined under a name, as an object of the store; `undefined` if nothing is. */
+  get(store: Store, module: string, name: string): Extern | undefined {
+    const core = storeCoreOf(store)
+    checkNames(module, name)
+    const handle = this.#native.get(core.handle, module, name)
+    if (handle == null) return undefined
+    core.keep(this.#callbacks)
+    return externOf(core, native.externKind(core.handle, handle), -1, name)
+  }
+
+  /** From now on, functions that a module imports and nobody defines trap when they are called. */
+  defineUnknownImportsAsTraps(): this {
+    this.#native.setUnknownImports(1)
+    return this
+  }
+
+  /** From now on, what a module imports and nobody defines has a default: functions return zeros, memories are empty. */
+  defineUnknownImportsAsDefaultValues(): this {
+    this.#native.setUnknownImports(2)
+    return this
+  }
+
+  /**
+   * Instantiates a module: links it, and runs its start function.
+   *
+   * @throws {LinkError} With all imports that are missing or do not fit.
+   * @throws {TrapError} If the start function traps or a segment does not fit.
+   */
+  instantiate(store: Store, module: Module): Instance {
+    return this.instantiatePre(module).instantiate(store)
+  }
+
+  /** Resolves a module's imports once, for any number of instances. */
+  instantiatePre(module: Module): InstancePre {
+    const pre = this.#native.instantiatePre(Module.native(module))
+    return new InstancePre(pre, module, this.#callbacks, [...this.#stores])
+  }
+}
+
+/** A module whose imports are resolved, ready to be instantiated any number of times. */
+export class InstancePre {
+  readonly #native: Binding.InstancePre
+  readonly #callbacks: readonly unknown[]
+  /** Only held: a store must not be collected as long as something of it can be linked. */
+  readonly #stores: readonly StoreCore[]
+  readonly module: Module
+
+  /** @internal */
+  constructor(pre: Binding.InstancePre, module: Module, callbacks: readonly unknown[], stores: readonly StoreCore[]) {
+    if (!(pre instanceof native.InstancePre)) {
+      throw new ArgumentError('InstancePre cannot be constructed; use linker.instantiatePre(module)')
+    }
+    this.#native = pre
+    this.#callbacks = callbacks
+    this.#stores = stores
+    this.module = module
+  }
+
+  /** Makes an instance in a store. */
+  instantiate(store: Store): Instance {
+    const core = storeCoreOf(store)
+    core.keep(this.#callbacks)
+    core.keep(this.#stores)
+    const instance = new Instance(store, core, core.nextSlot, this.module)
+    this.#native.instantiateIn(core.handle, instance)
+    return instance
+  }
+}
+
+function checkNames(module: unknown, name: unknown): void {
+  if (typeof module !== 'string') throw new ArgumentError(`module must be a string, but got ${describe(module)}`)
+  if (typeof name !== 'string') throw new ArgumentError(`name must be a string, but got ${describe(name)}`)
+}
+
+/** @internal The core and the handle of anything that can be linked. */
+export function partsOf(item: unknown): { core: StoreCore; index: number } {
+  if (item instanceof Func) return Func.parts(item)
+  if (item instanceof Memory) return Memory.parts(item)
+  if (item instanceof Global) return Global.parts(item)
+  if (item instanceof Table) return Table.parts(item)
+  throw new ArgumentError(`item must be a Func, Memory, Global or Table, but got ${describe(item)}`)
+}

@@ -1,0 +1,102 @@
+import type { CompiledModule } from './compiled-module'
+import { LinkError, type LinkProblem } from './errors'
+import { HostModuleInstance } from './host-module-instance'
+import { getExport } from './instance-exports'
+import { partsOf } from './linker'
+import { Module } from './module'
+import { ModuleInstance } from './module-instance'
+import { type Binding, native } from './native'
+
+/** A module that others can import from. */
+export type Importable = HostModuleInstance | ModuleInstance<any>
+
+/** @internal A module with its imports resolved. */
+export interface Link {
+  readonly pre: Binding.InstancePre
+  /** The modules that it imports from, to tell whether they are still the same. */
+  readonly sources: ReadonlyMap<string, Importable>
+  /** What native code has only weak references to. */
+  readonly callbacks: readonly unknown[]
+  /** Whether the instance must be in the store of the named instances. */
+  readonly needsShared: boolean
+}
+
+/** @internal Whether a link still holds. */
+export function isCurrent(link: Link, modules: ReadonlyMap<string, Importable>): boolean {
+  for (const [name, source] of link.sources) if (modules.get(name) !== source) return false
+  return true
+}
+
+/**
+ * @internal Resolves the imports of a module among the named modules of a runtime.
+ *
+ * @throws {LinkError} With everything that is missing or does not fit.
+ */
+export function link(engine: Binding.Engine, module: CompiledModule, modules: ReadonlyMap<string, Importable>): Link {
+  const linker = new native.Linker(engine)
+  const wanted = new Map<string, Set<string>>()
+  for (const { module: from, name } of module.imports) {
+    let names = wanted.get(from)
+    if (names === undefined) wanted.set(from, (names = new Set()))
+    names.add(name)
+  }
+  const sources = new Map<string, Importable>()
+  const callbacks: unknown[] = []
+  let needsShared = false
+  for (const [from, names] of wanted) {
+    const source = modules.get(from)
+    if (source === undefined) continue
+    sources.set(from, source)
+    if (source instanceof HostModuleInstance) {
+      const part = HostModuleInstance.link(source, linker, names)
+      callbacks.push(...part.callbacks)
+      needsShared ||= part.needsShared
+    } else {
+      const { core, slot } = ModuleInstance.parts(source)
+      needsShared = true
+      for (const name of names) {
+        const item = getExport(core, slot, name)
+        if (item !== undefined) linker.defineExtern(from, name, core.handle, partsOf(item).index)
+      }
+    }
+  }
+  try {
+    return { pre: linker.instantiatePre(Module.native(module)), sources, callbacks, needsShared }
+  } catch (error) {
+    throw explain(error, modules)
+  }
+}
+
+/** @internal A link error in wazero's words. */
+export function explain(error: unknown, modules: ReadonlyMap<string, Importable>): unknown {
+  if (!(error instanceof LinkError) || error.problems.length === 0) return error
+  const lines = new Set(error.problems.map((problem) => explainProblem(problem, modules)))
+  const head = lines.size > 1 ? `${lines.size} imports cannot be linked:\n` : ''
+  return new LinkError(head + [...lines].join('\n'), { problems: error.problems, cause: error })
+}
+
+function explainProblem(problem: LinkProblem, modules: ReadonlyMap<string, Importable>): string {
+  const { module, name, reason, expected, actual } = problem
+  if (reason === 'missing') {
+    return modules.has(module)
+      ? `${JSON.stringify(name)} is not exported in module ${JSON.stringify(module)}`
+      : `module[${module}] not instantiated`
+  }
+  const kind = expected?.split(' ', 1)[0] ?? 'func'
+  if (reason === 'mismatch') {
+    const [left, right] = [expected, actual].map(signatureKey)
+    return left !== undefined && right !== undefined
+      ? `import func[${module}.${name}]: signature mismatch: ${left} != ${right}`
+      : `import ${kind}[${module}.${name}]: type mismatch: ${expected} != ${actual}`
+  }
+  if (reason === 'wrong-store') return `import ${kind}[${module}.${name}]: it belongs to another store`
+  return `import ${kind}[${module}.${name}]: ${actual ?? 'cannot be linked'}`
+}
+
+/** wazero's short form of a signature, `i32i64_i32`; `undefined` for what is not a function. */
+function signatureKey(text: string | undefined): string | undefined {
+  const match = /^func \(([^)]*)\)(?: \(?([^)]*)\)?)?$/.exec(text ?? '')
+  if (match === null) return undefined
+  const part = (list: string | undefined) => list?.replaceAll(',', '') || 'null'
+  return `${part(match[1])}_${part(match[2])}`
+}

@@ -1,0 +1,34 @@
+import { checkOptions, checkString } from './call-options'
+import { describe } from './describe'
+import { ArgumentError } from './errors'
+
+/** How a module is instantiated. */
+export interface ModuleConfig {
+  /** Name that others import the instance by; `''` for none. Default: the name that the module gives itself. */
+  readonly name?: string
+  /** Exported functions to call after instantiation, those that are missing skipped. Default `['_start']`. */
+  readonly startFunctions?: readonly string[]
+  /** What `context` of the instance is at first. */
+  readonly context?: unknown
+}
+
+/** @internal */
+export function checkModuleConfig(config: unknown): {
+  name: string | undefined
+  startFunctions: readonly string[]
+  context: unknown
+} {
+  const {
+    name,
+    startFunctions = ['_start'],
+    context,
+  } = checkOptions(config, 'config', ['name', 'startFunctions', 'context'])
+  if (!Array.isArray(startFunctions)) {
+    throw new ArgumentError(`config.startFunctions must be an array of strings, but got ${describe(startFunctions)}`)
+  }
+  const functions = [...(startFunctions as unknown[])].map((item, index) => {
+    if (typeof item === 'string') return item
+    throw new ArgumentError(`config.startFunctions[${index}] must be a string, but got ${describe(item)}`)
+  })
+  return { name: checkString(name, 'config.name'), startFunctions: functions, context }
+}

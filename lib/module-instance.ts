@@ -1,0 +1,176 @@
+import { checkInteger } from './call-options'
+import type { CompiledModule } from './compiled-module'
+import { describe } from './describe'
+import { ArgumentError } from './errors'
+import { Func } from './func'
+import type { FunctionDefinition } from './function-definition'
+import { Global } from './global'
+import { type Extern, exportsObject, getExport } from './instance-exports'
+import { Memory } from './memory'
+import { native } from './native'
+import type { StoreCore } from './store-core'
+import { Table } from './table'
+
+/** @internal What an instance needs from its runtime. */
+export interface ModuleInstanceOwner {
+  closed(instance: ModuleInstance<any>): void
+}
+
+/**
+ * An instance of a module. An anonymous one (its name is empty) has a store of its own, which `close` frees; named ones
+ * share a store, so that they can import from each other.
+ *
+ * @typeParam Exports Type of `exports`, if you want to state it: `runtime.instantiate<{ run(n: number): number }>(...)`.
+ */
+export class ModuleInstance<Exports extends object = Record<string, any>> {
+  readonly #owner: ModuleInstanceOwner
+  readonly #core: StoreCore
+  readonly #slot: number
+  readonly #compiled: CompiledModule
+  readonly #ownsStore: boolean
+  #exports: Exports | undefined
+  #memory: Memory | undefined
+  #context: unknown
+  /** Name that others import it by; empty for an anonymous instance. */
+  readonly name: string
+
+  /** @internal */
+  constructor(
+    owner: ModuleInstanceOwner,
+    core: StoreCore,
+    compiled: CompiledModule,
+    name: string,
+    ownsStore: boolean,
+    context: unknown,
+  ) {
+    if (core?.holder === undefined)
+      throw new ArgumentError('ModuleInstance cannot be constructed; use runtime.instantiate()')
+    this.#owner = owner
+    this.#core = core
+    this.#slot = core.nextSlot
+    this.#compiled = compiled
+    this.#ownsStore = ownsStore
+    this.#context = context
+    this.name = name
+  }
+
+  /** How its calls run: in `'sync'` mode, host functions are called on the spot and cannot be waited for. */
+  get mode(): 'sync' {
+    return 'sync'
+  }
+
+  /** Any value for host functions to find on the instance that calls them: that of `callWith`, or of the config. */
+  get context(): unknown {
+    return this.#context
+  }
+
+  set context(context: unknown) {
+    this.#context = context
+  }
+
+  /**
+   * All exports: functions as plain JavaScript functions (the fastest way to call them), memories, globals and tables as
+   * objects.
+   *
+   * @throws {ExitError} If the instance is closed.
+   */
+  get exports(): Exports {
+    return (this.#exports ??= exportsObject(this.#core, this.#slot, this.#compiled.exports) as Exports)
+  }
+
+  /**
+   * The exported function of a name, `undefined` if there is none.
+   *
+   * @throws {ExitError} If the instance is closed.
+   */
+  exportedFunction(name: string): Func<any, any> | undefined {
+    const item = this.#get(name)
+    return item instanceof Func ? item : undefined
+  }
+
+  /** The export named `memory`, or else the first exported memory; `undefined` if none is exported. */
+  get memory(): Memory | undefined {
+    if (this.#memory === undefined) {
+      this.#memory = this.exportedMemory('memory')
+      if (this.#memory === undefined) {
+        const first = this.#compiled.exports.find((item) => item.type.kind === 'memory')
+        if (first !== undefined) this.#memory = this.exportedMemory(first.name)
+      }
+    }
+    return this.#memory
+  }
+
+  exportedMemory(name: string): Memory | undefined {
+    const item = this.#get(name)
+    return item instanceof Memory ? item : undefined
+  }
+
+  exportedGlobal(name: string): Global<any> | undefined {
+    const item = this.#get(name)
+    return item instanceof Global ? item : undefined
+  }
+
+  exportedTable(name: string): Table | undefined {
+    const item = this.#get(name)
+    return item instanceof Table ? item : undefined
+  }
+
+  /** The definition of an exported function, `undefined` if there is none of that name. */
+  exportedDefinition(name: string): FunctionDefinition | undefined {
+    return this.#compiled.exportedFunctions.find((definition) => definition.exportNames.includes(name))
+  }
+
+  /** Whether it has been closed. */
+  get closed(): boolean {
+    return this.exitCode !== undefined || this.#core.closed
+  }
+
+  /** The exit code that it was closed with, `undefined` while it is open. */
+  get exitCode(): number | undefined {
+    return native.instanceExitCode(this.#core.handle, this.#slot)
+  }
+
+  /**
+   * Closes the instance and frees its name; the first exit code wins. Later calls throw an `ExitError`. Inside a host
+   * function that the instance has called it takes effect when that call has returned, whose caller then gets an
+   * `ExitError` with the results. Instances that import from this one are not affected. Idempotent.
+   *
+   * @param exitCode An integer from 0 to 2^32 - 1.
+   */
+  close(exitCode = 0): void {
+    const code = checkInteger(exitCode, 'exitCode', 0, 2 ** 32 - 1) ?? 0
+    if (this.exitCode !== undefined) return
+    native.instanceClose(this.#core.handle, this.#slot, code)
+    if (this.#ownsStore) this.#core.close()
+    this.#owner.closed(this)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+  }
+
+  /** @internal Runs something while `context` is another; used by `Func.callWith`. */
+  runWithContext<T>(context: unknown, run: () => T): T {
+    const outer = this.#context
+    this.#context = context
+    try {
+      return run()
+    } finally {
+      this.#context = outer
+    }
+  }
+
+  /** @internal */
+  static parts(instance: ModuleInstance<any>): { core: StoreCore; slot: number; ownsStore: boolean } {
+    return { core: instance.#core, slot: instance.#slot, ownsStore: instance.#ownsStore }
+  }
+
+  #get(name: string): Extern | undefined {
+    if (typeof name !== 'string') throw new ArgumentError(`name must be a string, but got ${describe(name)}`)
+    return getExport(this.#core, this.#slot, name)
+  }
+}

@@ -1,0 +1,118 @@
+import { describe } from './describe'
+import { Engine } from './engine'
+import { ArgumentError } from './errors'
+import { type Binding, native } from './native'
+import type { CustomSection, ExternTypeDescription, ModuleExport, ModuleImport, ModuleSource } from './types'
+
+/** A compiled module. It can be instantiated any number of times, in any store of its engine. */
+export class Module {
+  readonly #native: Binding.Module
+  #imports: readonly ModuleImport[] | undefined
+  #exports: readonly ModuleExport[] | undefined
+
+  /** @internal Use `compile`, `compileSync` or `fromFile`. */
+  constructor(compiled: unknown) {
+    if (!(compiled instanceof native.Module)) {
+      throw new ArgumentError('Module cannot be constructed; use Module.compile(engine, source)')
+    }
+    this.#native = compiled
+  }
+
+  /**
+   * Compiles off the event loop.
+   *
+   * @param source Bytes of the binary format (copied at once), or WAT text.
+   * @throws {CompileError} If the module is malformed, invalid or a component.
+   */
+  static async compile(engine: Engine, source: ModuleSource): Promise<Module> {
+    return new Module(await native.Module.compile(Engine.native(engine), source as Uint8Array))
+  }
+
+  /** As `compile`, while the event loop waits. */
+  static compileSync(engine: Engine, source: ModuleSource): Module {
+    return new Module(native.Module.compileSync(Engine.native(engine), source as Uint8Array))
+  }
+
+  /** Reads and compiles a file (binary or WAT) off the event loop. */
+  static async fromFile(engine: Engine, path: string): Promise<Module> {
+    if (typeof path !== 'string') throw new ArgumentError(`path must be a string, but got ${describe(path)}`)
+    return new Module(await native.Module.compileFile(Engine.native(engine), path))
+  }
+
+  /**
+   * Checks a module without compiling it.
+   *
+   * @throws {CompileError} What is wrong with it.
+   */
+  static validate(engine: Engine, source: ModuleSource): void {
+    native.Module.validate(Engine.native(engine), source as Uint8Array)
+  }
+
+  /** Name of the name section, `undefined` if there is none. */
+  get name(): string | undefined {
+    return this.#native.name ?? undefined
+  }
+
+  get imports(): readonly ModuleImport[] {
+    return (this.#imports ??= freezeAll(
+      this.#native.imports.map(({ module, name, type }) => ({ module, name, type: describeType(type) })),
+    ))
+  }
+
+  get exports(): readonly ModuleExport[] {
+    return (this.#exports ??= freezeAll(
+      this.#native.exports.map(({ name, type }) => ({ name, type: describeType(type) })),
+    ))
+  }
+
+  /** The custom sections, all of them or those of one name. */
+  customSections(name?: string): CustomSection[] {
+    if (name !== undefined && typeof name !== 'string') {
+      throw new ArgumentError(`name must be a string, but got ${describe(name)}`)
+    }
+    return this.#native.customSections(name)
+  }
+
+  get closed(): boolean {
+    return this.#native.closed
+  }
+
+  /** Frees the compiled code as soon as no instance uses it. Idempotent. */
+  close(): void {
+    // What has been asked for once stays readable; the rest needs the compiled module.
+    this.#native.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** @internal */
+  static native(module: unknown): Binding.Module {
+    if (typeof module !== 'object' || module === null || !(#native in module)) {
+      throw new ArgumentError(`module must be a Module, but got ${describe(module)}`)
+    }
+    return module.#native
+  }
+}
+
+function freezeAll<T extends object>(list: T[]): readonly T[] {
+  for (const item of list) Object.freeze(item)
+  return Object.freeze(list)
+}
+
+/** Native code says null for what is missing; a description leaves it out. */
+function describeType(info: Binding.ExternTypeInfo): ExternTypeDescription {
+  const type = Object.fromEntries(Object.entries(info).filter(([, value]) => value != null))
+  return Object.freeze(type) as unknown as ExternTypeDescription
+}
+
+/**
+ * Translates WAT text to the binary format.
+ *
+ * @throws {CompileError} If the text is not valid.
+ */
+export function wat2wasm(text: string): Uint8Array {
+  if (typeof text !== 'string') throw new ArgumentError(`text must be a string, but got ${describe(text)}`)
+  return native.wat2wasm(text)
+}

@@ -1,0 +1,113 @@
+import type * as Binding from '../binding'
+
+import { attachWasmFrames, createNativeError } from './errors'
+
+export type { Binding }
+
+/** A store, seen from JavaScript: an external value that only the addon can read. */
+export type StoreHandle = Binding.StoreHandle
+
+/** A memory, as the raw functions name it. */
+type Access<Args extends unknown[], Result> = (
+  store: StoreHandle,
+  memory: number,
+  offset: number,
+  ...args: Args
+) => Result
+
+/**
+ * The raw Node-API functions of the addon. They are not in the generated declarations, because a function that napi-rs
+ * wraps costs several times as much to call. All check their arguments; what is out of bounds gives `undefined` (reads)
+ * or `false` (writes).
+ */
+export interface RawFunctions {
+  memoryByteSize(store: StoreHandle, memory: number): number
+  memoryPages(store: StoreHandle, memory: number): number
+  memoryGrow(store: StoreHandle, memory: number, delta: number): number | undefined
+  memoryReadByte: Access<[], number | undefined>
+  memoryReadInt8: Access<[], number | undefined>
+  memoryReadUint16: Access<[], number | undefined>
+  memoryReadInt16: Access<[], number | undefined>
+  memoryReadUint32: Access<[], number | undefined>
+  memoryReadInt32: Access<[], number | undefined>
+  memoryReadUint64: Access<[], bigint | undefined>
+  memoryReadInt64: Access<[], bigint | undefined>
+  memoryReadFloat32: Access<[], number | undefined>
+  memoryReadFloat64: Access<[], number | undefined>
+  memoryReadString: Access<[byteCount: number], string | undefined>
+  memoryReadCString: Access<[maximum: number], string | undefined>
+  memoryRead: Access<[byteCount: number], Uint8Array | undefined>
+  memoryReadInto: Access<[target: ArrayBufferView | ArrayBuffer], boolean>
+  memoryWriteInt8: Access<[value: number], boolean>
+  memoryWriteInt16: Access<[value: number], boolean>
+  memoryWriteInt32: Access<[value: number], boolean>
+  memoryWriteInt64: Access<[value: bigint], boolean>
+  memoryWriteFloat32: Access<[value: number], boolean>
+  memoryWriteFloat64: Access<[value: number], boolean>
+  memoryWrite: Access<[source: ArrayBufferView | ArrayBuffer], boolean>
+  memoryWriteString: Access<[text: string], number | false>
+  globalGet(store: StoreHandle, global: number): unknown
+  globalSet(store: StoreHandle, global: number, value: unknown): void
+  tableSize(store: StoreHandle, table: number): number
+  tableGet(store: StoreHandle, table: number, index: number): unknown
+  tableSet(store: StoreHandle, table: number, index: number, value: unknown): void
+  tableGrow(store: StoreHandle, table: number, delta: number, value: unknown): number | undefined
+  tableFill(store: StoreHandle, table: number, index: number, value: unknown, count: number): void
+  /** The plain JavaScript function of a function handle; `slot` is -1 if it belongs to no instance. */
+  funcCreate(store: StoreHandle, func: number, slot: number, name: string): (...args: any[]) => any
+  funcCallWithStack(store: StoreHandle, func: number, stack: BigUint64Array, slot: number, name: string): void
+  /** `handle * 8 + kind` of an export (see `ExternKind`), `undefined` if there is none of that name. */
+  instanceExport(store: StoreHandle, slot: number, name: string): number | undefined
+  instanceExitCode(store: StoreHandle, slot: number): number | undefined
+  instanceClose(store: StoreHandle, slot: number, exitCode: number): void
+  /** `handle * 8 + kind` of a handle. */
+  externKind(store: StoreHandle, handle: number): number
+  storeIsRunning(store: StoreHandle): boolean
+}
+
+/** What a handle stands for: the numbers that the addon packs into its answers. */
+export const ExternKind = { Func: 0, Memory: 1, Global: 2, Table: 3, Tag: 4 } as const
+
+type Native = typeof Binding & RawFunctions
+
+/** On functions and `Func`s: the holder array of their store. */
+export const holderKey: unique symbol = Symbol('node-wasmtime.store')
+
+/** On functions and `Func`s: their handle in that store. */
+export const indexKey: unique symbol = Symbol('node-wasmtime.index')
+
+function load(): Native {
+  try {
+    return require('../binding.js') as Native
+  } catch (cause) {
+    const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined
+    const musl = process.platform === 'linux' && report !== undefined && !report.header?.glibcVersionRuntime
+    const abi = { linux: musl ? '-musl' : '-gnu', win32: '-msvc' }[process.platform as string] ?? ''
+    const platform = `${process.platform}-${process.arch}${abi}`
+    throw new Error(
+      `node-wasmtime has no native part for this platform (${platform}, Node.js ${process.versions.node}).\n` +
+        `Expected the package node-wasmtime-${platform} beside node-wasmtime. npm sometimes leaves optional ` +
+        'dependencies out (https://github.com/npm/cli/issues/4828): remove node_modules and package-lock.json and ' +
+        `install again, or run: npm install node-wasmtime-${platform}\n` +
+        'To use an addon that you built yourself, set NAPI_RS_NATIVE_LIBRARY_PATH to its .node file.',
+      { cause },
+    )
+  }
+}
+
+/** The addon. */
+export const native: Native = load()
+
+/**
+ * Prepares the addon for this environment. `wrapFunc` makes the `Func` of a function handle, given the holder array of
+ * its store.
+ */
+export function registerEnvironment(wrapFunc: (holder: unknown, index: number) => object): void {
+  native.registerEnvironment(
+    createNativeError as (kind: string, message: string, detail: unknown) => Error,
+    attachWasmFrames,
+    wrapFunc,
+    holderKey,
+    indexKey,
+  )
+}

@@ -1,0 +1,285 @@
+import { checkInteger } from './call-options'
+import { CompiledHostModule } from './compiled-host-module'
+import { CompiledModule } from './compiled-module'
+import { describe } from './describe'
+import { type EngineOptions, checkEngineOptions } from './engine-options'
+import type { EngineStats } from './engine'
+import { ArgumentError, ClosedError, ExitError, LinkError } from './errors'
+import { HostModuleBuilder } from './host-module-builder'
+import { HostModuleInstance, type HostModuleOwner } from './host-module-instance'
+import { type Importable, type Link, explain, isCurrent, link } from './linking'
+import { type ModuleConfig, checkModuleConfig } from './module-config'
+import { ModuleInstance, type ModuleInstanceOwner } from './module-instance'
+import { type Binding, native } from './native'
+import { StoreCore } from './store-core'
+import type { ModuleSource } from './types'
+
+/** Options of a {@link Runtime}: those of its engine. */
+export type RuntimeOptions = EngineOptions
+
+/** What is alive of a runtime. */
+export interface RuntimeStats extends EngineStats {
+  /** Modules that have a name and can be imported from. */
+  readonly modules: number
+}
+
+/** Versions of what this package is made of. */
+export interface Versions {
+  readonly wasmtime: string
+  readonly nodeWasmtime: string
+  /** Version of Node-API that the addon needs. */
+  readonly napi: number
+}
+
+/** Versions of what this package is made of. */
+export function versions(): Versions {
+  const { wasmtime, addon } = native.versions()
+  return { wasmtime, nodeWasmtime: addon, napi: 8 }
+}
+
+/**
+ * Compiles modules, defines host functions and instantiates guests: the place where everything begins.
+ *
+ * @example
+ * ```ts
+ * const runtime = new Runtime()
+ * runtime.newHostModuleBuilder('env')
+ *   .newFunctionBuilder().withFunc((a, b) => a + b, ['i32', 'i32'], ['i32']).export('add')
+ *   .instantiate()
+ * const guest = runtime.instantiate(await runtime.compileModule(bytes))
+ * guest.exports.run(1)
+ * runtime.close()
+ * ```
+ */
+export class Runtime {
+  readonly #engine: Binding.Engine
+  readonly #modules = new Map<string, Importable>()
+  /** Host modules whose functions may be linked somewhere, closed ones too. */
+  readonly #hostModules = new Set<HostModuleInstance>()
+  readonly #owner: HostModuleOwner & ModuleInstanceOwner
+  /** The store of named instances and of those that import from them, while there are any. */
+  #shared: StoreCore | undefined
+  /** Open instances and host modules in it. */
+  #sharedUsers = 0
+  #exitCode: number | undefined
+  /** Whether functions may have several results. */
+  readonly #multiValue: boolean
+
+  /** @throws {ArgumentError} If an option is unknown, has a wrong value or does not fit the others. */
+  constructor(options: RuntimeOptions = {}) {
+    const config = checkEngineOptions(options)
+    this.#multiValue = config.multiValue ?? true
+    this.#engine = new native.Engine(config)
+    // Instances hold this object, which holds the runtime; the public class stays free of such methods.
+    this.#owner = {
+      engine: this.#engine,
+      sharedCore: () => this.#sharedCore(),
+      closed: (instance) => this.#forget(instance),
+    }
+  }
+
+  /** Versions of what this package is made of. */
+  get versions(): Versions {
+    return versions()
+  }
+
+  /** @internal */
+  get multiValue(): boolean {
+    return this.#multiValue
+  }
+
+  /**
+   * Begins a host module.
+   *
+   * @param name What guests import it by; it must not be empty.
+   */
+  newHostModuleBuilder(name: string): HostModuleBuilder {
+    return new HostModuleBuilder(this, name)
+  }
+
+  /**
+   * Compiles a module off the event loop.
+   *
+   * @param source Bytes of the binary format (copied at once), or WAT text.
+   * @throws {CompileError} If the module is malformed, invalid or a component.
+   */
+  async compileModule(source: ModuleSource): Promise<CompiledModule> {
+    this.assertOpen()
+    return new CompiledModule(this, await native.Module.compile(this.#engine, source as Uint8Array))
+  }
+
+  /** As `compileModule`, while the event loop waits. */
+  compileModuleSync(source: ModuleSource): CompiledModule {
+    this.assertOpen()
+    return new CompiledModule(this, native.Module.compileSync(this.#engine, source as Uint8Array))
+  }
+
+  /** Reads and compiles a file (binary or WAT) off the event loop. */
+  async compileModuleFile(path: string): Promise<CompiledModule> {
+    this.assertOpen()
+    if (typeof path !== 'string') throw new ArgumentError(`path must be a string, but got ${describe(path)}`)
+    return new CompiledModule(this, await native.Module.compileFile(this.#engine, path))
+  }
+
+  /** Instantiates a host module, under its own name or that of the config. */
+  instantiate(source: CompiledHostModule, config?: ModuleConfig): HostModuleInstance
+  /**
+   * Instantiates a module: links its imports to the modules of those names, runs its start function and then the
+   * functions that `config.startFunctions` names (default `_start`), if it exports them.
+   *
+   * The instance is called as the module calls itself in its name section unless `config.name` says otherwise; an
+   * instance without a name (`name: ''`) has a store of its own, and there can be any number of them.
+   *
+   * @param source A compiled module, or bytes or WAT text, which are compiled first.
+   * @throws {LinkError} With all imports that are missing or do not fit; or if the name is taken.
+   * @throws {TrapError} If a start function traps. What a host function throws comes out unchanged. The instance is closed
+   * then.
+   */
+  instantiate<Exports extends object = Record<string, any>>(
+    source: CompiledModule | ModuleSource,
+    config?: ModuleConfig,
+  ): ModuleInstance<Exports>
+  instantiate(
+    source: CompiledModule | CompiledHostModule | ModuleSource,
+    config?: ModuleConfig,
+  ): ModuleInstance<any> | HostModuleInstance {
+    this.assertOpen()
+    const checked = checkModuleConfig(config)
+    if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked.name ?? source.name)
+    const compiled = source instanceof CompiledModule ? source : this.compileModuleSync(source)
+    if (CompiledModule.runtimeOf(compiled) !== this) {
+      throw new ArgumentError('the module was compiled by another Runtime; compile it with this one')
+    }
+    const name = checked.name ?? compiled.name
+    this.#checkName(name)
+    const resolved = this.#link(compiled)
+    const ownsStore = name === '' && !resolved.needsShared
+    const core = ownsStore ? new StoreCore(this.#engine) : this.#sharedCore()
+    core.keep(resolved.callbacks)
+    const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, checked.context)
+    if (!ownsStore) this.#sharedUsers += 1
+    try {
+      resolved.pre.instantiateIn(core.handle, instance)
+    } catch (error) {
+      if (ownsStore) core.close()
+      else this.#leaveShared()
+      throw explain(error, this.#modules)
+    }
+    if (name !== '') this.#modules.set(name, instance)
+    this.#start(instance, checked.startFunctions)
+    return instance
+  }
+
+  /** The module of a name, `undefined` if there is none. */
+  module(name: string): ModuleInstance<any> | HostModuleInstance | undefined {
+    return this.#modules.get(name)
+  }
+
+  /** What is alive. */
+  stats(): RuntimeStats {
+    return { ...this.#engine.stats(), modules: this.#modules.size }
+  }
+
+  /** Whether the runtime has been closed. */
+  get closed(): boolean {
+    return this.#exitCode !== undefined
+  }
+
+  /**
+   * Closes every instance with an exit code and frees what belongs to the runtime. Idempotent.
+   *
+   * @param exitCode An integer from 0 to 2^32 - 1.
+   */
+  close(exitCode = 0): void {
+    const code = checkInteger(exitCode, 'exitCode', 0, 2 ** 32 - 1) ?? 0
+    if (this.#exitCode !== undefined) return
+    this.#exitCode = code
+    const modules = [...this.#modules.values()]
+    this.#modules.clear()
+    for (const module of modules) module.close(code)
+    this.#engine.closeStores(code)
+    for (const module of this.#hostModules) HostModuleInstance.release(module)
+    this.#hostModules.clear()
+    this.#shared = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+  }
+
+  /** @internal */
+  assertOpen(): void {
+    if (this.#exitCode !== undefined) throw new ClosedError(`runtime closed with exit_code(${this.#exitCode})`)
+  }
+
+  #checkName(name: string): void {
+    if (name !== '' && this.#modules.has(name)) throw new LinkError(`module[${name}] has already been instantiated`)
+  }
+
+  #link(compiled: CompiledModule): Link {
+    const known = CompiledModule.getLink(compiled)
+    if (known !== undefined && isCurrent(known, this.#modules)) return known
+    const made = link(this.#engine, compiled, this.#modules)
+    // A link into the shared store dies with it; only what any store can use is worth keeping.
+    if (!made.needsShared) CompiledModule.setLink(compiled, made)
+    return made
+  }
+
+  #instantiateHost(compiled: CompiledHostModule, name: string): HostModuleInstance {
+    const { runtime, items } = CompiledHostModule.parts(compiled)
+    if (runtime !== this) throw new ArgumentError('the host module was compiled by another Runtime')
+    if (compiled.closed) throw new ClosedError('source module must be compiled before instantiation: it is closed')
+    if (name === '') throw new LinkError('a module name must not be empty')
+    this.#checkName(name)
+    const shares = [...items.values()].some((item) => item.kind !== 'func')
+    if (shares) this.#sharedUsers += 1
+    try {
+      const instance = new HostModuleInstance(this.#owner, name, items)
+      this.#modules.set(name, instance)
+      this.#hostModules.add(instance)
+      return instance
+    } catch (error) {
+      if (shares) this.#leaveShared()
+      throw error
+    }
+  }
+
+  #start(instance: ModuleInstance<any>, names: readonly string[]): void {
+    try {
+      for (const name of names) {
+        if (instance.closed) return
+        instance.exportedFunction(name)?.call()
+      }
+    } catch (error) {
+      // A guest that ends itself successfully has done what it was started for: it is returned, closed.
+      const code = instance.exitCode
+      instance.close(error instanceof ExitError ? error.exitCode : 1)
+      if (error instanceof ExitError && error.exitCode === 0 && (code === undefined || code === 0)) return
+      throw error
+    }
+  }
+
+  #sharedCore(): StoreCore {
+    if (this.#shared === undefined || this.#shared.closed) this.#shared = new StoreCore(this.#engine)
+    return this.#shared
+  }
+
+  #forget(instance: Importable): void {
+    if (this.#modules.get(instance.name) === instance) this.#modules.delete(instance.name)
+    const shares =
+      instance instanceof HostModuleInstance ? instance.usesShared : !ModuleInstance.parts(instance).ownsStore
+    if (shares && this.#exitCode === undefined) this.#leaveShared()
+  }
+
+  /** A Wasmtime store frees nothing before its end, so it ends with the last of its users. */
+  #leaveShared(): void {
+    this.#sharedUsers -= 1
+    if (this.#sharedUsers > 0) return
+    this.#shared?.close()
+    this.#shared = undefined
+  }
+}

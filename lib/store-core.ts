@@ -1,0 +1,75 @@
+import type { Global } from './global'
+import type { Memory } from './memory'
+import { type Binding, type StoreHandle, native } from './native'
+import type { Table } from './table'
+
+/** A plain array without prototype, so that nothing a program does to `Array.prototype` can get in between. */
+function list(): any[] {
+  return Object.setPrototypeOf([], null) as any[]
+}
+
+/**
+ * The JavaScript side of a store. Its `holder` array holds everything that wasm in the store can reach in JavaScript, and
+ * whatever can reach the store in JavaScript holds the array: so a cycle through both worlds can be collected, and the
+ * native store ends when the array is gone.
+ */
+export class StoreCore {
+  readonly handle: StoreHandle
+  /**
+   * Read by native code: 0 instances by slot, 1 values of `externref`s, 2 `Func`s by handle. Only kept alive: 3 this
+   * object, 4 lists of callbacks.
+   */
+  readonly holder: any[]
+  readonly #engine: Binding.Engine
+  /** The objects of handles other than functions. */
+  readonly #externs = new Map<number, Memory | Global<any> | Table>()
+
+  constructor(engine: Binding.Engine) {
+    this.holder = list()
+    this.holder[0] = list()
+    this.holder[1] = list()
+    this.holder[2] = list()
+    this.holder[3] = this
+    this.holder[4] = list()
+    this.handle = native.storeNew(engine, this.holder)
+    this.#engine = engine
+  }
+
+  get engine(): Binding.Engine {
+    return this.#engine
+  }
+
+  get closed(): boolean {
+    return native.storeIsClosed(this.handle)
+  }
+
+  /** The slot that the next instance will have. */
+  get nextSlot(): number {
+    return this.holder[0].length as number
+  }
+
+  /** The object that host functions get for the instance in a slot. */
+  instanceAt(slot: number): object | undefined {
+    return this.holder[0][slot] as object | undefined
+  }
+
+  /** Keeps callbacks alive as long as the store. */
+  keep(callbacks: readonly unknown[]): void {
+    const lists = this.holder[4] as unknown[]
+    const { length } = lists
+    if (callbacks.length > 0 && lists[length - 1] !== callbacks) lists[length] = callbacks
+  }
+
+  /** The object of another handle, the same one every time. */
+  extern<T extends Memory | Global<any> | Table>(index: number, make: (index: number) => T): T {
+    const known = this.#externs.get(index)
+    if (known !== undefined) return known as T
+    const made = make(index)
+    this.#externs.set(index, made)
+    return made
+  }
+
+  close(exitCode?: number): void {
+    native.storeClose(this.handle, exitCode)
+  }
+}
