@@ -3,6 +3,7 @@
 //! One concept, one file. The cold paths are `#[napi]` items and appear in `binding.d.ts`; the hot paths (exported
 //! functions, host calls, memory, globals, tables) are raw Node-API and are declared in `lib/native.ts`.
 
+mod bench_floor;
 mod compile_pool;
 mod engine;
 mod env_state;
@@ -58,8 +59,16 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
   napi::bindgen_prelude::retain_current_module_for_unload_safety();
   let raw = RawEnv(env.raw());
   env_state::EnvState::install(raw.0)?;
-  let raw_functions: &[&[(&str, Callback)]] =
-    &[memory::FUNCTIONS, memory_access::FUNCTIONS, global::FUNCTIONS, table::FUNCTIONS, func::FUNCTIONS, instance::FUNCTIONS];
+  let raw_functions: &[&[(&str, Callback)]] = &[
+    memory::FUNCTIONS,
+    memory_access::FUNCTIONS,
+    global::FUNCTIONS,
+    table::FUNCTIONS,
+    func::FUNCTIONS,
+    instance::FUNCTIONS,
+    bench_floor::FUNCTIONS,
+    &[("benchAdd", bench_floor::add)],
+  ];
   let target = Value(exports.raw());
   for (name, callback) in raw_functions.iter().copied().flatten() {
     raw
