@@ -146,7 +146,8 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    * @throws {ArgumentError} If the stack is not a `BigUint64Array`, or the signature has references.
    */
   callWithStack(stack: BigUint64Array): void {
-    native.funcCallWithStack(this.#core.handle, this.#index, stack, this.#slot, this.#name)
+    if (this.#function === undefined) void this.function // Prepares the call.
+    native.funcCallWithStack(this.#core.handle, this.#index, stack)
   }
 
   /** @internal */

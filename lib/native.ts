@@ -55,7 +55,8 @@ export interface RawFunctions {
   tableFill(store: StoreHandle, table: number, index: number, value: unknown, count: number): void
   /** The plain JavaScript function of a function handle; `slot` is -1 if it belongs to no instance. */
   funcCreate(store: StoreHandle, func: number, slot: number, name: string): (...args: any[]) => any
-  funcCallWithStack(store: StoreHandle, func: number, stack: BigUint64Array, slot: number, name: string): void
+  /** Only for functions that `funcCreate` has been called for. */
+  funcCallWithStack(store: StoreHandle, func: number, stack: BigUint64Array): void
   /** `handle * 8 + kind` of an export (see `ExternKind`), `undefined` if there is none of that name. */
   instanceExport(store: StoreHandle, slot: number, name: string): number | undefined
   instanceExitCode(store: StoreHandle, slot: number): number | undefined

@@ -3,6 +3,7 @@
 //! The function's data pointer is an [`ExportFunc`] that the store owns; a hidden property of the function holds the
 //! store's JavaScript side, so the store outlives it. Lives on: the JavaScript thread.
 
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -11,13 +12,13 @@ use wasmtime::{AsContextMut, Func, RootScope, Val, ValRaw};
 
 use crate::failure::Failure;
 use crate::instance_slot::InstanceSlot;
-use crate::raw_env::{CallbackInfo, RawEnv, Value};
+use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
 use crate::signature::{Signature, ValueKind};
 use crate::store::StoreInner;
 use crate::values::{describe, expectation, raw_from_js, raw_to_js, results_to_js};
 
 /// Arguments or results that need no allocation.
-const INLINE: usize = 8;
+pub const INLINE: usize = 8;
 
 pub struct ExportFunc {
   /// Owns this.
@@ -101,27 +102,34 @@ impl ExportFunc {
     }
     let width = self.signature.width();
     if width <= INLINE {
-      let mut slots = [ValRaw::i32(0); INLINE];
+      let mut slots = [const { MaybeUninit::uninit() }; INLINE];
       self.call_numeric(env, args, &mut slots)
     } else {
-      let mut slots = vec![ValRaw::i32(0); width];
+      let mut slots = vec![MaybeUninit::uninit(); width];
       self.call_numeric(env, args, &mut slots)
     }
   }
 
   #[inline]
-  fn call_numeric(&self, env: RawEnv, args: &[Value], slots: &mut [ValRaw]) -> Result<Value, Failure> {
+  fn call_numeric(
+    &self,
+    env: RawEnv,
+    args: &[Value],
+    slots: &mut [MaybeUninit<ValRaw>],
+  ) -> Result<Value, Failure> {
     for (index, ((kind, arg), slot)) in self.signature.params.iter().zip(args).zip(&mut *slots).enumerate() {
       match raw_from_js(env, *kind, *arg) {
-        Ok(raw) => *slot = raw,
+        Ok(raw) => slot.write(raw),
         Err(_) => return Err(self.wrong_argument(env, index, *arg)),
-      }
+      };
     }
-    self.call_raw(slots)?;
+    // SAFETY: every parameter was written just now, `args` being as many as the parameters.
+    unsafe { self.call_raw(slots) }?;
     let result = match &*self.signature.results {
       [] => env.undefined(),
       [kind] => match slots.first() {
-        Some(raw) => raw_to_js(env, *kind, *raw).map_err(|_| Failure::Pending)?,
+        // SAFETY: the call has returned, so its results are written.
+        Some(slot) => raw_to_js(env, *kind, unsafe { slot.assume_init() }).map_err(|_| Failure::Pending)?,
         None => env.undefined(),
       },
       kinds => Self::many_results(env, kinds, slots)?,
@@ -129,22 +137,28 @@ impl ExportFunc {
     self.closed_result(result)
   }
 
-  fn many_results(env: RawEnv, kinds: &[ValueKind], slots: &[ValRaw]) -> Result<Value, Failure> {
+  fn many_results(env: RawEnv, kinds: &[ValueKind], slots: &[MaybeUninit<ValRaw>]) -> Result<Value, Failure> {
     let array = env.array(kinds.len()).map_err(|_| Failure::Pending)?;
-    for (index, (kind, raw)) in (0_u32..).zip(kinds.iter().zip(slots)) {
-      let value = raw_to_js(env, *kind, *raw).map_err(|_| Failure::Pending)?;
+    for (index, (kind, slot)) in (0_u32..).zip(kinds.iter().zip(slots)) {
+      // SAFETY: the call has returned, so its results are written.
+      let raw = unsafe { slot.assume_init() };
+      let value = raw_to_js(env, *kind, raw).map_err(|_| Failure::Pending)?;
       env.set_element(array, index, value).map_err(|_| Failure::Pending)?;
     }
     Ok(array)
   }
 
   /// Calls with raw values; `slots` has room for parameters and results. Only for numeric signatures.
+  ///
+  /// # Safety
+  /// The slots of the parameters are written. Those of the results are when this has returned `Ok`.
   #[inline]
-  pub fn call_raw(&self, slots: &mut [ValRaw]) -> Result<(), Failure> {
+  pub unsafe fn call_raw(&self, slots: &mut [MaybeUninit<ValRaw>]) -> Result<(), Failure> {
     self.check_open()?;
     let store = self.store();
     let width = self.signature.width();
-    let slots: *mut [ValRaw] = &raw mut *slots.get_mut(..width).ok_or_else(|| Failure::internal("too few slots"))?;
+    let slots = slots.get_mut(..width).ok_or_else(|| Failure::internal("too few slots"))?;
+    let slots: *mut [ValRaw] = ptr::slice_from_raw_parts_mut(slots.as_mut_ptr().cast(), width);
     // SAFETY: `slots` has room for parameters and results, the parameters were converted by the function's own
     // signature, none is a reference, the store is the function's own, and a sync store is never on a fiber.
     let outcome = store.enter(|ctx| unsafe { self.func.call_unchecked(ctx, slots) })?;
@@ -159,7 +173,7 @@ impl ExportFunc {
   pub fn closed_result(&self, result: Value) -> Result<Value, Failure> {
     match self.slot().and_then(InstanceSlot::exit_code) {
       None => Ok(result),
-      Some(code) => Err(Failure::ExitWithResults(code, result)),
+      Some(code) => Err(Failure::ExitWithResults(Box::new((code, result)))),
     }
   }
 
@@ -210,10 +224,25 @@ impl ExportFunc {
   }
 }
 
-/// The callback of every exported function.
-pub unsafe extern "C" fn call_export(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+/// The callback of a function with a number of parameters: Node-API fills every place that it is given, so exactly as
+/// many are, up to `INLINE`.
+pub fn callback_for(params: usize) -> Callback {
+  match params {
+    0 => call_export::<0>,
+    1 => call_export::<1>,
+    2 => call_export::<2>,
+    3 => call_export::<3>,
+    4 => call_export::<4>,
+    _ => call_export::<INLINE>,
+  }
+}
+
+unsafe extern "C" fn call_export<const N: usize>(
+  env: sys::napi_env,
+  info: sys::napi_callback_info,
+) -> sys::napi_value {
   // SAFETY: Node passes both to the running callback.
-  let call = unsafe { CallbackInfo::<INLINE>::new(env, info) };
+  let call = unsafe { CallbackInfo::<N>::new(env, info) };
   let raw = RawEnv(env);
   // SAFETY: the data pointer of an exported function is its `ExportFunc`; its hidden property keeps the store alive.
   let export = unsafe { &*call.data.cast_const().cast::<ExportFunc>() };

@@ -96,15 +96,22 @@ pub struct TypedFailure {
   pub detail: ErrorDetail,
 }
 
+/// Each variant is at most a pointer wide, so that the results of the hot paths travel in registers.
 pub enum Failure {
   /// A JavaScript exception is pending already, or the environment is going down.
   Pending,
   /// What a host function threw, with the wasm frames it came through.
-  Thrown(wasmtime::Error, Vec<FrameInfo>),
+  Thrown(Box<ThrownFailure>),
   /// One of our own errors.
   Typed(Box<TypedFailure>),
-  /// As `Typed`; `results` (an array's elements) are handles of the current scope.
-  ExitWithResults(u32, Value),
+  /// An exit code, with the results that the call had (a handle of the current scope).
+  ExitWithResults(Box<(u32, Value)>),
+}
+
+pub struct ThrownFailure {
+  /// Holds a [`Thrown`].
+  pub error: wasmtime::Error,
+  pub frames: Vec<FrameInfo>,
 }
 
 impl Failure {
@@ -168,7 +175,8 @@ impl Failure {
   pub fn into_value(self, env: RawEnv, state: &EnvState) -> Option<Value> {
     match self {
       Self::Pending => None,
-      Self::Thrown(error, frames) => {
+      Self::Thrown(thrown) => {
+        let ThrownFailure { error, frames } = *thrown;
         let value = error.downcast_ref::<Thrown>().and_then(|thrown| thrown.value(env))?;
         if let (Some(attach), Some(frames)) = (state.attach_frames(env), to_value(env, frames)) {
           // The helper never throws; if the environment is going down there is nothing to report to.
@@ -181,7 +189,8 @@ impl Failure {
         let detail = to_value(env, detail).unwrap_or_else(|| env.undefined());
         create(env, state, kind, &message, detail)
       }
-      Self::ExitWithResults(code, results) => {
+      Self::ExitWithResults(exit) => {
+        let (code, results) = *exit;
         let detail = ErrorDetail { exit_code: Some(code), ..ErrorDetail::default() };
         let detail = to_value(env, detail)?;
         env.set_named(detail, c"results", results).ok()?;

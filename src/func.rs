@@ -1,11 +1,13 @@
 //! Functions of a store: handles, types, calls on a raw stack. Lives on: the JavaScript thread.
 
+use std::mem::MaybeUninit;
+
 use napi::JsValue;
 use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::ValRaw;
 
-use crate::export_func::{ExportFunc, call_export};
+use crate::export_func::{ExportFunc, INLINE, callback_for};
 use crate::extern_type::{ExternTypeInfo, extern_info};
 use crate::failure::{Failure, FailureKind};
 use crate::host_call::{HostBinding, raw_from_slots, raw_to_slots};
@@ -52,12 +54,17 @@ pub fn func_type(
 }
 
 /// The prepared call of a function handle.
-fn export_func(store: &StoreInner, index: u32, slot: u32, name: &str) -> Result<*const ExportFunc, Failure> {
-  let func = store.func_at(index)?;
-  let ty = store.with_even_closed(|ctx| func.ty(&ctx))?;
-  Ok(store.export_func(index, || {
-    Box::new(ExportFunc::new(store, func, Signature::new(ty), store.slot(slot), name))
-  }))
+fn export_func<'a>(store: &'a StoreInner, index: u32, slot: u32, name: &str) -> Result<&'a ExportFunc, Failure> {
+  let func = match store.export_func(index) {
+    Some(known) => known,
+    None => {
+      let func = store.func_at(index)?;
+      let ty = store.with_even_closed(|ctx| func.ty(&ctx))?;
+      store.add_export_func(index, ExportFunc::new(store, func, Signature::new(ty), store.slot(slot), name))
+    }
+  };
+  // SAFETY: not null, and the store keeps it as long as it lives.
+  Ok(unsafe { &*func })
 }
 
 /// Makes the JavaScript function of a handle. Arguments: store handle, function handle, slot of the instance that
@@ -67,9 +74,10 @@ fn create(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let store = store_arg(env, handle)?;
   let index = index_arg(env, index_value)?;
   let name = env.get_string(name).map_err(|_| Failure::type_error("expected a name"))?;
-  let data = export_func(store, index, index_arg(env, slot)?, &name)?;
+  let export = export_func(store, index, index_arg(env, slot)?, &name)?;
   let make = || {
-    let function = env.function(&name, call_export, data.cast_mut().cast())?;
+    let callback = callback_for(export.signature().params.len());
+    let function = env.function(&name, callback, std::ptr::from_ref(export).cast_mut().cast())?;
     let state = &store.state;
     if let (Some(store_key), Some(index_key), Some(holder)) =
       (state.store_key(env), state.index_key(env), store.holder(env))
@@ -83,13 +91,13 @@ fn create(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   make().map_err(|_| Failure::internal("the environment is not registered"))
 }
 
-/// Calls with a raw stack, results included. Arguments: store handle, function handle, `BigUint64Array`, slot, name.
+/// Calls with a raw stack, results included. Arguments: store handle, function handle, `BigUint64Array`. The function
+/// must have been made before, by `funcCreate`.
 fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
-  let [handle, index, stack, slot, name] = *args;
+  let [handle, index, stack, ..] = *args;
   let store = store_arg(env, handle)?;
-  let name = env.get_string(name).map_err(|_| Failure::type_error("expected a name"))?;
-  let export = export_func(store, index_arg(env, index)?, index_arg(env, slot)?, &name)?;
-  // SAFETY: the store owns the export function, and the handle keeps the store alive during this call.
+  let export = store.export_func(index_arg(env, index)?).ok_or_else(|| Failure::internal("funcCreate comes first"))?;
+  // SAFETY: the store keeps it as long as it lives, and the handle keeps the store alive during this call.
   let export = unsafe { &*export };
   let signature = export.signature();
   if !signature.numeric {
@@ -105,7 +113,15 @@ fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> 
     return Err(too_short(format!("need {results} results, but stack size is {length}")));
   }
   // The guest may call JavaScript, which may detach the array: it is read before the call and looked up again after.
-  let mut values = vec![ValRaw::i32(0); signature.width()];
+  let width = signature.width();
+  let mut inline = [MaybeUninit::new(ValRaw::i64(0)); INLINE];
+  let mut spilled;
+  let values = if let Some(values) = inline.get_mut(..width) {
+    values
+  } else {
+    spilled = vec![MaybeUninit::new(ValRaw::i64(0)); width];
+    &mut spilled
+  };
   {
     let mut place = 0;
     let mut next = || {
@@ -114,20 +130,22 @@ fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> 
       place += 1;
       bits
     };
-    for (kind, value) in signature.params.iter().zip(&mut values) {
+    for (kind, value) in signature.params.iter().zip(&mut *values) {
       let low = next();
       let high = if kind.slots() == 2 { next() } else { 0 };
-      *value = raw_from_slots(*kind, &mut [low, high].into_iter());
+      value.write(raw_from_slots(*kind, &mut [low, high].into_iter()));
     }
   }
-  export.call_raw(&mut values)?;
+  // SAFETY: every slot is initialised.
+  unsafe { export.call_raw(values) }?;
   let (data, length) = stack_arg(env, stack)?;
   if length < results {
     return Err(too_short(format!("need {results} results, but stack size is {length}")));
   }
   let mut place = 0;
-  for (kind, value) in signature.results.iter().zip(&values) {
-    let (low, high) = raw_to_slots(*kind, *value);
+  for (kind, value) in signature.results.iter().zip(&*values) {
+    // SAFETY: every slot was initialised, and the call has written its results.
+    let (low, high) = raw_to_slots(*kind, unsafe { value.assume_init() });
     for bits in [Some(low), high].into_iter().flatten() {
       // SAFETY: as above.
       unsafe { data.add(place).write(bits) };

@@ -5,14 +5,14 @@
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::{AsContextMut, Caller, FuncType, StoreContextMut, V128, Val, ValRaw};
 
 use crate::extern_ref::JsReference;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::host_func::{HostFunc, Stack};
-use crate::raw_env::{Kind, RawEnv, Refused, Value};
+use crate::raw_env::{RawEnv, Refused, Value};
 use crate::signature::{Signature, ValueKind};
 use crate::store::{StoreData, StoreInner};
 use crate::thrown::Thrown;
@@ -148,19 +148,17 @@ impl HostBinding {
     let function = self.func.callback(env).ok_or_else(|| self.collected())?;
     let array = stack.array(env).ok_or_else(|| self.collected())?;
     let memory = stack.slots();
-    let nested = stack.busy.replace(true);
     // The array stays the same for every call, so an outer call's values wait here while an inner one uses it.
-    let saved: Vec<u64> =
-      if nested { memory.iter().map(|slot| slot.load(Ordering::Relaxed)).collect() } else { Vec::new() };
-    let mut place = memory.iter();
+    let nested = stack.busy.replace(true);
+    let saved = if nested { save(memory) } else { Vec::new() };
+    let mut place = 0;
     for (kind, slot) in self.signature.params.iter().zip(&*slots) {
       // SAFETY: the slots of the parameters are initialised.
       let raw = unsafe { slot.assume_init() };
       let (low, high) = raw_to_slots(*kind, raw);
-      for bits in [Some(low), high].into_iter().flatten() {
-        if let Some(target) = place.next() {
-          target.store(bits, Ordering::Relaxed);
-        }
+      store_slot(memory, &mut place, low);
+      if let Some(high) = high {
+        store_slot(memory, &mut place, high);
       }
     }
     let undefined = env.undefined();
@@ -174,16 +172,15 @@ impl HostBinding {
         .in_host_call(caller, self.slot, || env.call(undefined, function, &[array]))
         .map_err(|_| Failure::Pending)
     };
-    let mut place = memory.iter().map(|slot| slot.load(Ordering::Relaxed));
+    let mut place = memory.iter().map(load_slot);
     for (kind, slot) in self.signature.results.iter().zip(slots) {
       slot.write(raw_from_slots(*kind, &mut place));
     }
     stack.busy.set(nested);
-    for (slot, bits) in memory.iter().zip(saved) {
-      slot.store(bits, Ordering::Relaxed);
+    if nested {
+      restore(memory, &saved);
     }
-    let result = result?;
-    if env.kind(result) == Kind::Object { self.check_nothing(env, result) } else { Ok(()) }
+    self.check_nothing(env, result?)
   }
 
   /// The call for signatures with references.
@@ -277,7 +274,7 @@ impl HostBinding {
   /// A function without results may return anything but a promise, which would be lost.
   #[inline]
   fn check_nothing(&self, env: RawEnv, result: Value) -> Result<(), Failure> {
-    if env.kind(result) == Kind::Object && env.is_promise(result) { Err(self.promise()) } else { Ok(()) }
+    if env.is_promise(result) { Err(self.promise()) } else { Ok(()) }
   }
 
   #[cold]
@@ -313,8 +310,9 @@ impl HostBinding {
   fn error(&self, env: RawEnv, failure: Failure) -> wasmtime::Error {
     match failure {
       Failure::Typed(typed) => wasmtime::Error::new(HostFailure(*typed)),
-      Failure::Thrown(error, _) => error,
-      Failure::ExitWithResults(code, _) => {
+      Failure::Thrown(thrown) => thrown.error,
+      Failure::ExitWithResults(exit) => {
+        let (code, _) = *exit;
         wasmtime::Error::new(HostFailure(TypedFailure {
           kind: FailureKind::Exit,
           message: format!("module closed with exit_code({code})"),
@@ -330,6 +328,31 @@ impl HostBinding {
       },
     }
   }
+}
+
+#[cold]
+fn save(memory: &[AtomicU64]) -> Vec<u64> {
+  memory.iter().map(load_slot).collect()
+}
+
+#[cold]
+fn restore(memory: &[AtomicU64], saved: &[u64]) {
+  for (slot, bits) in memory.iter().zip(saved) {
+    slot.store(*bits, Ordering::Relaxed);
+  }
+}
+
+#[inline]
+fn load_slot(slot: &AtomicU64) -> u64 {
+  slot.load(Ordering::Relaxed)
+}
+
+#[inline]
+fn store_slot(memory: &[AtomicU64], place: &mut usize, bits: u64) {
+  if let Some(slot) = memory.get(*place) {
+    slot.store(bits, Ordering::Relaxed);
+  }
+  *place += 1;
 }
 
 fn finish(

@@ -118,7 +118,8 @@ pub struct StoreInner {
   externs: RefCell<Vec<Extern>>,
   /// The index of each function that has one, by its address in the store: the same function gets the same handle.
   func_indexes: RefCell<HashMap<usize, u32>>,
-  export_funcs: RefCell<HashMap<u32, Box<ExportFunc>>>,
+  /// The prepared calls of functions, by handle.
+  export_funcs: RefCell<Vec<Option<Box<ExportFunc>>>>,
   #[expect(clippy::vec_box, reason = "exported functions and host calls keep pointers to slots")]
   slots: RefCell<Vec<Box<InstanceSlot>>>,
   /// Weak; an array: instances by slot, extern values, functions by index.
@@ -360,9 +361,24 @@ impl StoreInner {
     }
   }
 
-  /// The prepared export function of a function handle; the address stays valid as long as this store.
-  pub fn export_func(&self, index: u32, make: impl FnOnce() -> Box<ExportFunc>) -> *const ExportFunc {
-    &raw const **self.export_funcs.borrow_mut().entry(index).or_insert_with(make)
+  /// The prepared call of a function handle, if there is one; its address stays valid as long as this store.
+  #[inline]
+  pub fn export_func(&self, index: u32) -> Option<*const ExportFunc> {
+    let funcs = self.export_funcs.borrow();
+    funcs.get(index as usize)?.as_ref().map(|func| &raw const **func)
+  }
+
+  /// Keeps the prepared call of a function handle that has none yet.
+  pub fn add_export_func(&self, index: u32, func: ExportFunc) -> *const ExportFunc {
+    let mut funcs = self.export_funcs.borrow_mut();
+    let place = index as usize;
+    if funcs.len() <= place {
+      funcs.resize_with(place + 1, || None);
+    }
+    match funcs.get_mut(place) {
+      Some(entry) => &raw const **entry.get_or_insert_with(|| Box::new(func)),
+      None => ptr::null(),
+    }
   }
 
   pub fn add_slot(&self, slot: InstanceSlot) -> u32 {

@@ -2,7 +2,7 @@
 
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::failure::{ErrorDetail, Failure, FailureKind, FrameInfo};
+use crate::failure::{ErrorDetail, Failure, FailureKind, FrameInfo, ThrownFailure};
 use crate::host_call::HostFailure;
 use crate::store::StoreInner;
 use crate::thrown::Thrown;
@@ -50,7 +50,7 @@ impl StoreInner {
           ..FrameInfo::default()
         },
       );
-      return Failure::Thrown(error, frames);
+      return Failure::Thrown(Box::new(ThrownFailure { error, frames }));
     }
     if let Some(HostFailure(typed)) = error.downcast_ref::<HostFailure>() {
       let mut detail = typed.detail.clone();
