@@ -10,11 +10,12 @@ pub unsafe extern "C" fn add(
   env: napi::sys::napi_env,
   info: napi::sys::napi_callback_info,
 ) -> napi::sys::napi_value {
+  let mut call = CallbackInfo::<2>::new();
   // SAFETY: Node passes both to the running callback.
-  let call = unsafe { CallbackInfo::<2>::new(env, info) };
+  unsafe { call.load(env, info) };
   let env = RawEnv(env);
-  let [left, right] = *call.args();
-  let sum = env.get_int32(left).unwrap_or_default().wrapping_add(env.get_int32(right).unwrap_or_default());
+  let [left, right] = call.args();
+  let sum = env.get_int32(*left).unwrap_or_default().wrapping_add(env.get_int32(*right).unwrap_or_default());
   env.int32(sum).map_or(std::ptr::null_mut(), |value| value.0)
 }
 

@@ -129,7 +129,7 @@ impl ExportFunc {
       [] => env.undefined(),
       [kind] => match slots.first() {
         // SAFETY: the call has returned, so its results are written.
-        Some(slot) => raw_to_js(env, *kind, unsafe { slot.assume_init() }).map_err(|_| Failure::Pending)?,
+        Some(slot) => raw_to_js(env, *kind, unsafe { slot.assume_init_ref() }).map_err(|_| Failure::Pending)?,
         None => env.undefined(),
       },
       kinds => Self::many_results(env, kinds, slots)?,
@@ -141,7 +141,7 @@ impl ExportFunc {
     let array = env.array(kinds.len()).map_err(|_| Failure::Pending)?;
     for (index, (kind, slot)) in (0_u32..).zip(kinds.iter().zip(slots)) {
       // SAFETY: the call has returned, so its results are written.
-      let raw = unsafe { slot.assume_init() };
+      let raw = unsafe { slot.assume_init_ref() };
       let value = raw_to_js(env, *kind, raw).map_err(|_| Failure::Pending)?;
       env.set_element(array, index, value).map_err(|_| Failure::Pending)?;
     }
@@ -241,8 +241,9 @@ unsafe extern "C" fn call_export<const N: usize>(
   env: sys::napi_env,
   info: sys::napi_callback_info,
 ) -> sys::napi_value {
+  let mut call = CallbackInfo::<N>::new();
   // SAFETY: Node passes both to the running callback.
-  let call = unsafe { CallbackInfo::<N>::new(env, info) };
+  unsafe { call.load(env, info) };
   let raw = RawEnv(env);
   // SAFETY: the data pointer of an exported function is its `ExportFunc`; its hidden property keeps the store alive.
   let export = unsafe { &*call.data.cast_const().cast::<ExportFunc>() };

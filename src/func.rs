@@ -145,7 +145,7 @@ fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> 
   let mut place = 0;
   for (kind, value) in signature.results.iter().zip(&*values) {
     // SAFETY: every slot was initialised, and the call has written its results.
-    let (low, high) = raw_to_slots(*kind, unsafe { value.assume_init() });
+    let (low, high) = raw_to_slots(*kind, unsafe { value.assume_init_ref() });
     for bits in [Some(low), high].into_iter().flatten() {
       // SAFETY: as above.
       unsafe { data.add(place).write(bits) };

@@ -105,7 +105,7 @@ impl HostBinding {
     }
     for ((kind, slot), arg) in self.signature.params.iter().zip(&*slots).zip(args.iter_mut().skip(shift)) {
       // SAFETY: the slots of the parameters are initialised.
-      let raw = unsafe { slot.assume_init() };
+      let raw = unsafe { slot.assume_init_ref() };
       *arg = raw_to_js(env, *kind, raw).map_err(|_| Failure::Pending)?;
     }
     match &*self.signature.results {
@@ -154,7 +154,7 @@ impl HostBinding {
     let mut place = 0;
     for (kind, slot) in self.signature.params.iter().zip(&*slots) {
       // SAFETY: the slots of the parameters are initialised.
-      let raw = unsafe { slot.assume_init() };
+      let raw = unsafe { slot.assume_init_ref() };
       let (low, high) = raw_to_slots(*kind, raw);
       store_slot(memory, &mut place, low);
       if let Some(high) = high {
@@ -377,7 +377,7 @@ fn going_down() -> wasmtime::Error {
 
 /// A raw value as one slot of a stack, or two for a vector.
 #[inline]
-pub fn raw_to_slots(kind: ValueKind, raw: ValRaw) -> (u64, Option<u64>) {
+pub fn raw_to_slots(kind: ValueKind, raw: &ValRaw) -> (u64, Option<u64>) {
   match kind {
     ValueKind::I32 => (u64::from(raw.get_u32()), None),
     ValueKind::I64 => (raw.get_u64(), None),

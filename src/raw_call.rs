@@ -24,8 +24,9 @@ pub unsafe fn run(
   info: sys::napi_callback_info,
   body: impl FnOnce(RawEnv, &[Value; ARGS]) -> Result<Value, Failure>,
 ) -> sys::napi_value {
+  let mut call = CallbackInfo::<ARGS>::new();
   // SAFETY: this function's own contract.
-  let call = unsafe { CallbackInfo::<ARGS>::new(env, info) };
+  unsafe { call.load(env, info) };
   let raw = RawEnv(env);
   let failure = match catch_unwind(AssertUnwindSafe(|| body(raw, call.args()))) {
     Ok(Ok(value)) => return value.0,

@@ -398,18 +398,22 @@ pub struct CallbackInfo<const N: usize> {
 }
 
 impl<const N: usize> CallbackInfo<N> {
+  #[inline]
+  pub const fn new() -> Self {
+    Self { count: N, inline: [Value(ptr::null_mut()); N], data: ptr::null_mut() }
+  }
+
+  /// Fetches the arguments, in place: moving them would read back in one piece what Node has written in several, which
+  /// stalls the processor.
+  ///
   /// # Safety
   /// `env` and `info` are those that Node passed to the running callback.
   #[inline]
-  pub unsafe fn new(env: sys::napi_env, info: sys::napi_callback_info) -> Self {
-    let mut count = N;
-    let mut inline = [Value(ptr::null_mut()); N];
-    let mut data = ptr::null_mut();
-    // SAFETY: `inline` has room for the `count` handles; missing ones are filled with `undefined`.
-    unsafe {
-      sys::napi_get_cb_info(env, info, &mut count, inline.as_mut_ptr().cast(), ptr::null_mut(), &mut data);
-    }
-    Self { count, inline, data }
+  pub unsafe fn load(&mut self, env: sys::napi_env, info: sys::napi_callback_info) {
+    self.count = N;
+    let args = self.inline.as_mut_ptr().cast();
+    // SAFETY: there is room for the `count` handles; missing ones are filled with `undefined`.
+    unsafe { sys::napi_get_cb_info(env, info, &mut self.count, args, ptr::null_mut(), &mut self.data) };
   }
 
   /// The first `N` arguments; missing ones are `undefined`.
@@ -421,7 +425,7 @@ impl<const N: usize> CallbackInfo<N> {
   /// All the arguments of a call with more than `N` of them.
   ///
   /// # Safety
-  /// As for [`CallbackInfo::new`].
+  /// As for [`CallbackInfo::load`].
   pub unsafe fn all(&self, env: sys::napi_env, info: sys::napi_callback_info) -> Vec<Value> {
     let mut count = self.count;
     let mut args = vec![Value(ptr::null_mut()); count];
