@@ -127,7 +127,7 @@ export interface EngineStats {
   instances: number
   /** JavaScript functions that linkers and stores can call. */
   hostFunctions: number
-  /** Bytes of native memory that the stores hold, linear memories and tables included. */
+  /** Bytes of the linear memories and tables in them. */
   memoryBytes: number
 }
 

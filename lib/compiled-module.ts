@@ -1,5 +1,4 @@
 import { type FunctionDefinition, makeDefinition } from './function-definition'
-import type { Link } from './linking'
 import { Module } from './module'
 import type { Runtime } from './runtime'
 import type { FuncType, ModuleExport, ModuleImport } from './types'
@@ -9,8 +8,6 @@ export class CompiledModule extends Module {
   readonly #runtime: Runtime
   #importedFunctions: readonly FunctionDefinition[] | undefined
   #exportedFunctions: readonly FunctionDefinition[] | undefined
-  /** How it was linked last; used again as long as the modules that it imports from are the same. */
-  #link: Link | undefined
 
   /** @internal Use `Runtime.compileModule`. */
   constructor(runtime: Runtime, compiled: unknown) {
@@ -82,24 +79,9 @@ export class CompiledModule extends Module {
     return this.exports.filter((item) => item.type.kind === 'memory')
   }
 
-  override close(): void {
-    super.close()
-    this.#link = undefined
-  }
-
   /** @internal */
   static runtimeOf(module: CompiledModule): Runtime {
     return module.#runtime
-  }
-
-  /** @internal */
-  static getLink(module: CompiledModule): Link | undefined {
-    return module.#link
-  }
-
-  /** @internal */
-  static setLink(module: CompiledModule, link: Link): void {
-    module.#link = link
   }
 }
 

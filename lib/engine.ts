@@ -11,7 +11,7 @@ export interface EngineStats {
   readonly instances: number
   /** JavaScript functions that linkers and stores can call. */
   readonly hostFunctions: number
-  /** Bytes of native memory that the stores hold, linear memories and tables included. */
+  /** Bytes of the linear memories and tables in them. */
   readonly memoryBytes: number
 }
 

@@ -513,7 +513,7 @@ function constructNativeError(kind: NativeErrorKind, message: string, detail: Na
       // 'internal', and any kind that an addon of another version may send.
       return new WasmtimeError(
         'INTERNAL',
-        `${message} (this is a bug in node-wasmtime; please report it, \`npm bugs node-wasmtime\` opens the tracker)`,
+        `${message} (this is a bug in node-wasmtime: please report it with what led to it)`,
         detail,
       )
   }

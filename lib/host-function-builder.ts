@@ -134,8 +134,23 @@ export class HostFunctionBuilder {
   }
 
   #set(style: 'natural' | 'stack', withModule: boolean, callback: unknown, params: unknown, results: unknown): this {
-    const copy = (list: unknown): unknown => (Array.isArray(list) ? [...(list as unknown[])] : list)
-    this.#snapshot = { ...this.#snapshot, style, withModule, callback, params: copy(params), results: copy(results) }
+    this.#snapshot = { ...this.#snapshot, style, withModule, callback, params: copyOf(params), results: copyOf(results) }
     return this
   }
 }
+
+/**
+ * A copy of a list of types, so that later changes of the list have no effect. Anything else, and a list that is longer
+ * than any function type may be, stays as it is, for `compile` to refuse.
+ */
+function copyOf(list: unknown): unknown {
+  if (!Array.isArray(list)) return list
+  const length = Number(list.length)
+  if (!(length <= MAX_TYPES)) return list
+  const copy: unknown[] = []
+  for (let index = 0; index < length; index++) copy.push(list[index])
+  return copy
+}
+
+/** The engine refuses function types with more parameters, or more results. */
+const MAX_TYPES = 1000

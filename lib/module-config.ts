@@ -2,6 +2,8 @@ import { checkOptions, checkString } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
 
+const MAX_START_FUNCTIONS = 1000
+
 /** How a module is instantiated. */
 export interface ModuleConfig {
   /** Name that others import the instance by; `''` for none. Default: the name that the module gives itself. */
@@ -26,9 +28,18 @@ export function checkModuleConfig(config: unknown): {
   if (!Array.isArray(startFunctions)) {
     throw new ArgumentError(`config.startFunctions must be an array of strings, but got ${describe(startFunctions)}`)
   }
-  const functions = [...(startFunctions as unknown[])].map((item, index) => {
-    if (typeof item === 'string') return item
-    throw new ArgumentError(`config.startFunctions[${index}] must be a string, but got ${describe(item)}`)
-  })
+  // Read by index, once: a proxy may have an endless iterator or a different length every time.
+  const length = Number(startFunctions.length)
+  if (!(length <= MAX_START_FUNCTIONS)) {
+    throw new ArgumentError(`config.startFunctions must have at most ${MAX_START_FUNCTIONS} names, but has ${length}`)
+  }
+  const functions: string[] = []
+  for (let index = 0; index < length; index++) {
+    const item: unknown = startFunctions[index]
+    if (typeof item !== 'string') {
+      throw new ArgumentError(`config.startFunctions[${index}] must be a string, but got ${describe(item)}`)
+    }
+    functions.push(item)
+  }
   return { name: checkString(name, 'config.name'), startFunctions: functions, context }
 }

@@ -54,8 +54,12 @@ export function versions(): Versions {
 export class Runtime {
   readonly #engine: Binding.Engine
   readonly #modules = new Map<string, Importable>()
-  /** Host modules whose functions may be linked somewhere, closed ones too. */
-  readonly #hostModules = new Set<HostModuleInstance>()
+  /** Host modules whose functions may be linked somewhere, closed ones too: only those that something still holds. */
+  #hostModules: WeakRef<HostModuleInstance>[] = []
+  /** How many of them there may be before the next look for collected ones. */
+  #pruneAt = 16
+  /** How modules were linked last; used again as long as the modules that they import from are the same. */
+  #links = new WeakMap<CompiledModule, Link>()
   readonly #owner: HostModuleOwner & ModuleInstanceOwner
   /** The store of named instances and of those that import from them, while there are any. */
   #shared: StoreCore | undefined
@@ -198,8 +202,12 @@ export class Runtime {
     this.#modules.clear()
     for (const module of modules) module.close(code)
     this.#engine.closeStores(code)
-    for (const module of this.#hostModules) HostModuleInstance.release(module)
-    this.#hostModules.clear()
+    for (const reference of this.#hostModules) {
+      const module = reference.deref()
+      if (module !== undefined) HostModuleInstance.release(module)
+    }
+    this.#hostModules = []
+    this.#links = new WeakMap()
     this.#shared = undefined
   }
 
@@ -221,11 +229,11 @@ export class Runtime {
   }
 
   #link(compiled: CompiledModule): Link {
-    const known = CompiledModule.getLink(compiled)
+    const known = this.#links.get(compiled)
     if (known !== undefined && isCurrent(known, this.#modules)) return known
     const made = link(this.#engine, compiled, this.#modules)
     // A link into the shared store dies with it; only what any store can use is worth keeping.
-    if (!made.needsShared) CompiledModule.setLink(compiled, made)
+    if (!made.needsShared) this.#links.set(compiled, made)
     return made
   }
 
@@ -240,7 +248,7 @@ export class Runtime {
     try {
       const instance = new HostModuleInstance(this.#owner, name, items)
       this.#modules.set(name, instance)
-      this.#hostModules.add(instance)
+      this.#remember(instance)
       return instance
     } catch (error) {
       if (shares) this.#leaveShared()
@@ -268,7 +276,17 @@ export class Runtime {
     return this.#shared
   }
 
+  #remember(instance: HostModuleInstance): void {
+    if (this.#hostModules.length >= this.#pruneAt) {
+      this.#hostModules = this.#hostModules.filter((reference) => reference.deref() !== undefined)
+      this.#pruneAt = Math.max(16, this.#hostModules.length * 2)
+    }
+    this.#hostModules.push(new WeakRef(instance))
+  }
+
   #forget(instance: Importable): void {
+    // A link holds the callbacks of the host modules that it was made from.
+    if (instance instanceof HostModuleInstance) this.#links = new WeakMap()
     if (this.#modules.get(instance.name) === instance) this.#modules.delete(instance.name)
     const shares =
       instance instanceof HostModuleInstance ? instance.usesShared : !ModuleInstance.parts(instance).ownsStore

@@ -18,7 +18,8 @@ export interface TableDescription {
 }
 
 /**
- * A table of references. Elements are `Func` or null (funcref), or any value (externref).
+ * A table of references. Elements are `Func` or null (funcref), or any value (externref). No table can have more than
+ * 10,000,000 elements, as in browsers.
  *
  * Every method throws an `ArgumentRangeError` for an index beyond the end, and an `ArgumentError` for a value that is not
  * of the element type.

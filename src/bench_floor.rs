@@ -6,10 +6,7 @@ use crate::raw_call::{ARGS, index_arg, raw_functions};
 use crate::raw_env::{CallbackInfo, RawEnv, Value};
 
 /// Adds two i32 with nothing around it: the cheapest possible native function of that shape.
-pub unsafe extern "C" fn add(
-  env: napi::sys::napi_env,
-  info: napi::sys::napi_callback_info,
-) -> napi::sys::napi_value {
+pub unsafe extern "C" fn add(env: napi::sys::napi_env, info: napi::sys::napi_callback_info) -> napi::sys::napi_value {
   let mut call = CallbackInfo::<2>::new();
   // SAFETY: Node passes both to the running callback.
   unsafe { call.load(env, info) };

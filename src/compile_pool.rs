@@ -11,11 +11,7 @@ const STACK_SIZE: usize = 16 * 1024 * 1024;
 pub fn on_compile_thread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
   static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
   let pool = POOL.get_or_init(|| {
-    ThreadPoolBuilder::new()
-      .stack_size(STACK_SIZE)
-      .thread_name(|index| format!("node-wasmtime-{index}"))
-      .build()
-      .ok()
+    ThreadPoolBuilder::new().stack_size(STACK_SIZE).thread_name(|index| format!("node-wasmtime-{index}")).build().ok()
   });
   match pool {
     Some(pool) => pool.install(work),

@@ -84,7 +84,7 @@ pub struct EngineStats {
   pub instances: u32,
   /// JavaScript functions that linkers and stores can call.
   pub host_functions: u32,
-  /// Bytes of native memory that the stores hold, linear memories and tables included.
+  /// Bytes of the linear memories and tables in them.
   pub memory_bytes: f64,
 }
 
@@ -127,8 +127,8 @@ impl Engine {
         stats.stores += 1;
         stats.instances += store.instance_count();
         #[expect(clippy::cast_precision_loss, reason = "a double counts bytes exactly up to 8 PiB")]
-        let weight = store.weight() as f64;
-        stats.memory_bytes += weight;
+        let bytes = store.memory_bytes() as f64;
+        stats.memory_bytes += bytes;
       }
     });
     Ok(stats)
@@ -255,9 +255,7 @@ fn bytes(number: f64) -> u64 {
 /// What went wrong in Wasmtime while compiling or validating.
 pub fn compile_failure(error: &wasmtime::Error) -> Box<TypedFailure> {
   let detail = crate::failure::ErrorDetail {
-    offset: error
-      .downcast_ref::<wasmparser::BinaryReaderError>()
-      .and_then(|error| u32::try_from(error.offset()).ok()),
+    offset: error.downcast_ref::<wasmparser::BinaryReaderError>().and_then(|error| u32::try_from(error.offset()).ok()),
     ..Default::default()
   };
   Box::new(TypedFailure { kind: FailureKind::Compile, message: format!("{error:#}"), detail })

@@ -111,12 +111,7 @@ impl ExportFunc {
   }
 
   #[inline]
-  fn call_numeric(
-    &self,
-    env: RawEnv,
-    args: &[Value],
-    slots: &mut [MaybeUninit<ValRaw>],
-  ) -> Result<Value, Failure> {
+  fn call_numeric(&self, env: RawEnv, args: &[Value], slots: &mut [MaybeUninit<ValRaw>]) -> Result<Value, Failure> {
     for (index, ((kind, arg), slot)) in self.signature.params.iter().zip(args).zip(&mut *slots).enumerate() {
       match raw_from_js(env, *kind, *arg) {
         Ok(raw) => slot.write(raw),
@@ -215,10 +210,8 @@ impl ExportFunc {
       Ok(references) => references,
       Err(error) => return Err(store.failure(error)),
     };
-    let values = references
-      .into_iter()
-      .map(|reference| store.reference_value(env, reference))
-      .collect::<Result<Vec<_>, _>>()?;
+    let values =
+      references.into_iter().map(|reference| store.reference_value(env, reference)).collect::<Result<Vec<_>, _>>()?;
     let result = results_to_js(env, &values).map_err(|_| Failure::Pending)?;
     self.closed_result(result)
   }
@@ -237,10 +230,7 @@ pub fn callback_for(params: usize) -> Callback {
   }
 }
 
-unsafe extern "C" fn call_export<const N: usize>(
-  env: sys::napi_env,
-  info: sys::napi_callback_info,
-) -> sys::napi_value {
+unsafe extern "C" fn call_export<const N: usize>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
   let mut call = CallbackInfo::<N>::new();
   // SAFETY: Node passes both to the running callback.
   unsafe { call.load(env, info) };

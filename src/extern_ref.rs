@@ -102,7 +102,9 @@ impl StoreInner {
   ) -> Result<Value, Failure> {
     let data = reference.data(&ctx).map_err(|error| Failure::internal(error.to_string()))?;
     let Some(slot) = data.and_then(|data| data.downcast_ref::<ExternSlot>()) else {
-      return Err(Failure::type_error("an externref that was made from a wasm reference cannot be shown to JavaScript"));
+      return Err(Failure::type_error(
+        "an externref that was made from a wasm reference cannot be shown to JavaScript",
+      ));
     };
     let values = self.holder_part(env, VALUES)?;
     env.get_element(values, slot.index).map_err(|_| Failure::Pending)

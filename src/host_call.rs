@@ -168,9 +168,7 @@ impl HostBinding {
         module.and_then(|module| env.call(undefined, function, &[module, array]).map_err(|_| Failure::Pending))
       })
     } else {
-      store
-        .in_host_call(caller, self.slot, || env.call(undefined, function, &[array]))
-        .map_err(|_| Failure::Pending)
+      store.in_host_call(caller, self.slot, || env.call(undefined, function, &[array])).map_err(|_| Failure::Pending)
     };
     let mut place = memory.iter().map(load_slot);
     for (kind, slot) in self.signature.results.iter().zip(slots) {

@@ -30,10 +30,7 @@ fn export(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
     return Err(Failure::exit(code));
   }
   if env.kind(name) != Kind::String {
-    return Err(Failure::type_error(format!(
-      "name: expected a string, got {}",
-      crate::values::describe(env, name)
-    )));
+    return Err(Failure::type_error(format!("name: expected a string, got {}", crate::values::describe(env, name))));
   }
   let name = env.get_string(name).map_err(|_| Failure::Pending)?;
   match slot.export(store, index, &name)? {

@@ -84,7 +84,9 @@ pub fn describe_problems(problems: &[LinkProblemInfo]) -> String {
     let expected = expected.as_deref().unwrap_or("anything");
     text.push_str(&match reason.as_str() {
       "missing" => format!("import {module}.{name} is not defined; expected {expected}"),
-      "wrong-store" => format!("import {module}.{name} belongs to another store than the instance; expected {expected}"),
+      "wrong-store" => {
+        format!("import {module}.{name} belongs to another store than the instance; expected {expected}")
+      }
       "mismatch" => {
         let actual = actual.as_deref().unwrap_or("something else");
         match (expected.strip_prefix("func "), actual.strip_prefix("func ")) {

@@ -206,9 +206,7 @@ impl InstancePre {
         }
         Some(Definition::Extern { item, .. }) => {
           if let Some(ctx) = &mut ctx {
-            linker
-              .define(ctx.as_context_mut(), import.module(), import.name(), item.clone())
-              .map_err(other_failure)?;
+            linker.define(ctx.as_context_mut(), import.module(), import.name(), item.clone()).map_err(other_failure)?;
           }
         }
       }

@@ -6,8 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{AsyncTask, Buffer, Env, Task, Uint8Array, Unknown};
 use napi::JsValue;
+use napi::bindgen_prelude::{AsyncTask, Buffer, Env, Task, Uint8Array, Unknown};
 use napi_derive::napi;
 
 use crate::compile_pool::on_compile_thread;
@@ -100,16 +100,15 @@ impl Source {
   fn binary(&self) -> Result<Cow<'_, [u8]>, CompileError> {
     match self {
       Self::Binary(bytes) => check_binary(bytes).map(|()| Cow::Borrowed(bytes.as_slice())),
-      Self::Text(text) => parse_text(text).map(Cow::Owned),
+      Self::Text(text) => parse_checked(text),
       Self::File(path) => {
-        let bytes = std::fs::read(path).map_err(|error| {
-          compile_error(format!("cannot read {}: {error}", path.display()))
-        })?;
+        let bytes =
+          std::fs::read(path).map_err(|error| compile_error(format!("cannot read {}: {error}", path.display())))?;
         if bytes.starts_with(b"\0asm") {
           return check_binary(&bytes).map(|()| Cow::Owned(bytes));
         }
         match String::from_utf8(bytes) {
-          Ok(text) => parse_text(&text).map(Cow::Owned),
+          Ok(text) => parse_checked(&text),
           Err(error) => check_binary(error.as_bytes()).map(|()| Cow::Borrowed(&[][..])),
         }
       }
@@ -138,6 +137,13 @@ fn compile_error(message: impl Into<String>) -> CompileError {
   Box::new(TypedFailure { kind: FailureKind::Compile, message: message.into(), detail: ErrorDetail::default() })
 }
 
+/// Text can describe a component, too.
+fn parse_checked(text: &str) -> Result<Cow<'static, [u8]>, CompileError> {
+  let bytes = parse_text(text)?;
+  check_binary(&bytes)?;
+  Ok(Cow::Owned(bytes))
+}
+
 fn parse_text(text: &str) -> Result<Vec<u8>, CompileError> {
   wat::parse_str(text).map_err(|error| compile_error(format!("invalid WAT: {error}")))
 }
@@ -159,18 +165,17 @@ fn check_binary(bytes: &[u8]) -> Result<(), CompileError> {
 impl Module {
   fn from_compiled(env: RawEnv, engine: &wasmtime::Engine, compiled: Compiled) -> Self {
     let code = compiled.module.image_range();
-    let weight = i64::try_from(code.end.addr().saturating_sub(code.start.addr()).saturating_add(compiled.info.weight()))
-      .unwrap_or(i64::MAX);
+    let weight =
+      i64::try_from(code.end.addr().saturating_sub(code.start.addr()).saturating_add(compiled.info.weight()))
+        .unwrap_or(i64::MAX);
     env.adjust_external_memory(weight);
     Self { engine: engine.clone(), compiled: RefCell::new(Some(compiled)), weight: Cell::new(weight) }
   }
 
   pub(crate) fn compiled(&self) -> Result<Compiled, Failure> {
-    self
-      .compiled
-      .borrow()
-      .clone()
-      .ok_or_else(|| Failure::new(FailureKind::Closed, "source module must be compiled before instantiation: it is closed"))
+    self.compiled.borrow().clone().ok_or_else(|| {
+      Failure::new(FailureKind::Closed, "source module must be compiled before instantiation: it is closed")
+    })
   }
 
   pub(crate) fn engine(&self) -> &wasmtime::Engine {

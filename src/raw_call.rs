@@ -90,7 +90,8 @@ fn wrong_size(env: RawEnv, value: Value, what: &str) -> Failure {
     Ok(number) if number < 0.0 => " (an i32 above 2 GiB arrives as a negative number: use value >>> 0)",
     _ => "",
   };
-  let kind = if env.get_double(value).is_ok() { crate::failure::FailureKind::Range } else { crate::failure::FailureKind::Type };
+  let kind =
+    if env.get_double(value).is_ok() { crate::failure::FailureKind::Range } else { crate::failure::FailureKind::Type };
   Failure::new(kind, format!("{what}: expected a non-negative integer, got {}{hint}", describe(env, value)))
 }
 

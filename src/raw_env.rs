@@ -286,8 +286,7 @@ impl RawEnv {
   /// Has `finalizer` run with `data` some time after `object` was collected, or when the environment ends.
   pub fn wrap(self, object: Value, data: *mut c_void, finalizer: Finalizer) -> Result<(), Refused> {
     // SAFETY: live env and a handle of the current scope; no reference is asked for.
-    let status =
-      unsafe { sys::napi_wrap(self.0, object.0, data, Some(finalizer), ptr::null_mut(), ptr::null_mut()) };
+    let status = unsafe { sys::napi_wrap(self.0, object.0, data, Some(finalizer), ptr::null_mut(), ptr::null_mut()) };
     if status == sys::Status::napi_ok { Ok(()) } else { Err(Refused) }
   }
 

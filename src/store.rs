@@ -28,8 +28,13 @@ use crate::failure::Failure;
 use crate::instance_slot::InstanceSlot;
 use crate::raw_env::{RawEnv, Value};
 
-/// What the collector is told an empty store weighs, in bytes.
-const BASE_WEIGHT: i64 = 24 * 1024;
+/// What the collector is told that a store weighs besides its memories and tables, in bytes, until it is freed: also a
+/// closed one, whose JavaScript objects keep a little native memory. Objects with a native reference survive V8's quick
+/// collections, so without some weight thousands of closed instances would wait for the next thorough one.
+const BASE_WEIGHT: i64 = 128 * 1024;
+
+/// Elements that a table may have: the limit of the browsers, from the JavaScript API of WebAssembly.
+const MAX_TABLE_ELEMENTS: usize = 10_000_000;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
@@ -62,7 +67,8 @@ impl StoreData {
   }
 }
 
-/// Counts what memories and tables take; it refuses nothing.
+/// Counts what memories and tables take, and refuses tables that no real program has: their elements are allocated, not
+/// only reserved, so one instruction could take all memory of the machine.
 impl wasmtime::ResourceLimiter for StoreData {
   fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
     self.grow(desired.saturating_sub(current));
@@ -75,7 +81,10 @@ impl wasmtime::ResourceLimiter for StoreData {
   }
 
   fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-    self.grow(desired.saturating_sub(current).saturating_mul(mem::size_of::<usize>()));
+    if desired > MAX_TABLE_ELEMENTS {
+      return Ok(false);
+    }
+    self.grow(desired.saturating_sub(current).saturating_mul(size_of::<usize>()));
     Ok(true)
   }
 
@@ -196,7 +205,8 @@ impl StoreInner {
       state,
     });
     let data = StoreData { inner: &raw const *inner, last_growth: 0 };
-    let mut store = wasmtime::Store::try_new(&engine.inner, data).map_err(|error| Failure::internal(error.to_string()))?;
+    let mut store =
+      wasmtime::Store::try_new(&engine.inner, data).map_err(|error| Failure::internal(error.to_string()))?;
     store.limiter(|data| data);
     if engine.interruptible {
       // No deadline: as far in the future as the counter can express without overflow.
@@ -402,7 +412,8 @@ impl StoreInner {
 
   /// The JavaScript side's array number `part` (see `lib/store-core.ts`).
   pub fn holder_part(&self, env: RawEnv, part: u32) -> Result<Value, Failure> {
-    let holder = env.dereference(self.holder).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
+    let holder =
+      env.dereference(self.holder).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
     env.get_element(holder, part).map_err(|_| Failure::Pending)
   }
 
@@ -439,7 +450,7 @@ impl StoreInner {
     // SAFETY: called only when no wasm of the store is on the stack and no access is under way.
     let store = unsafe { (*self.store.get()).take() };
     drop(store);
-    self.bytes.set(-BASE_WEIGHT);
+    self.bytes.set(0);
   }
 
   /// Tells the collector how the weight has changed.
@@ -448,9 +459,9 @@ impl StoreInner {
     env.adjust_external_memory(weight - self.reported.replace(weight));
   }
 
-  /// Bytes of native memory, as last reported.
-  pub fn weight(&self) -> i64 {
-    self.reported.get()
+  /// Bytes of memories and tables.
+  pub fn memory_bytes(&self) -> i64 {
+    self.bytes.get()
   }
 
   /// Instances that are not closed.
@@ -479,6 +490,7 @@ impl Drop for StoreInner {
     self.state.unregister_store(&self.registry_index);
     if let Some(env) = self.state.env() {
       self.close(env, None);
+      env.adjust_external_memory(-self.reported.replace(0));
     } else {
       self.store.get_mut().take();
     }

@@ -123,7 +123,8 @@ impl StoreInner {
 
   /// Both halves, outside of any other access to the store; `what` names the value in the error.
   pub fn val_from_js(&self, env: RawEnv, ty: &ValType, value: Value, what: &str) -> Result<Val, Failure> {
-    let mismatch = || Failure::type_error(format!("{what}: expected {}, got {}", expectation(ty), describe(env, value)));
+    let mismatch =
+      || Failure::type_error(format!("{what}: expected {}, got {}", expectation(ty), describe(env, value)));
     let ready = self.prepare(env, ty, value)?.ok_or_else(mismatch)?;
     match ready {
       Ready::Val(val) => Ok(val),

@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+import type { ExecutionContext } from 'ava'
+
+/** How a process ended, and what it wrote. */
+export interface Outcome {
+  /** `null` if a signal ended the process. */
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+  /** Whether it was killed because it did not end in time. */
+  readonly timedOut: boolean
+}
+
+export interface RunOptions {
+  /** Arguments of node, such as `--expose-gc`. */
+  readonly flags?: readonly string[]
+  /** Arguments of the script. */
+  readonly args?: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
+  /** A bound against hangs only. */
+  readonly timeoutMs?: number
+}
+
+/** The package's root directory, with a separator at the end. */
+export const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** The path of a fixture. */
+export function fixture(name: string): string {
+  return fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
+}
+
+/**
+ * Runs a script in a node process of its own: CommonJS text, in which `wasmtime` is the package, or a file of
+ * `fixtures/`.
+ */
+export function runNode(script: string | { readonly file: string }, options: RunOptions = {}): Promise<Outcome> {
+  const { flags = [], args = [], env = process.env, cwd = root, timeoutMs = 120_000 } = options
+  const what =
+    typeof script === 'string'
+      ? ['-e', `const wasmtime = require(${JSON.stringify(`${root}index.js`)});\n${script}`, '--']
+      : [fixture(script.file)]
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...flags, ...what, ...args], {
+      cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let stdout = ''
+    let stderr = ''
+    let timedOut = false
+    const timer = setTimeout(() => {
+      timedOut = true
+      child.kill('SIGKILL')
+    }, timeoutMs)
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
+    child.on('error', reject)
+    child.on('close', (status, signal) => {
+      clearTimeout(timer)
+      resolve({ status, signal, stdout, stderr, timedOut })
+    })
+  })
+}
+
+/** Asserts how a process ended, and shows what it wrote if it ended otherwise. */
+export function assertExit(t: ExecutionContext, outcome: Outcome, status = 0): void {
+  const { status: code, signal, timedOut, stdout, stderr } = outcome
+  t.deepEqual({ status: code, signal, timedOut }, { status, signal: null, timedOut: false }, `${stdout}\n${stderr}`)
+}
+
+/** Runs a script that must end with status 0, and parses the last line that it wrote as JSON. */
+export async function runForJson<T>(
+  t: ExecutionContext,
+  script: string | { readonly file: string },
+  options: RunOptions = {},
+): Promise<T> {
+  const outcome = await runNode(script, options)
+  assertExit(t, outcome)
+  const last = outcome.stdout.trimEnd().split('\n').at(-1) ?? ''
+  return JSON.parse(last) as T
+}

@@ -1,0 +1,46 @@
+import { wat2wasm } from '../index.mjs'
+
+/** `add`, and a loop that calls `<module>.tick(accumulator, 1)`, a host function that adds. */
+const tickGuest = (module) => `
+  (module
+    (import "${module}" "tick" (func $tick (param i32 i32) (result i32)))
+    (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+    (func (export "loop") (param $count i32) (result i32)
+      (local $sum i32)
+      (block $done
+        (loop $next
+          (br_if $done (i32.eqz (local.get $count)))
+          (local.set $sum (call $tick (local.get $sum) (i32.const 1)))
+          (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+          (br $next)))
+      (local.get $sum)))`
+
+/** The text that host functions read. */
+export const TEXT = 'a text of exactly 32 bytes long.'
+
+/** A loop that calls `<module>.length(address, 32)`, a host function that reads the text and returns its length. */
+const textGuest = (module) => `
+  (module
+    (import "${module}" "length" (func $length (param i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 1024) "${TEXT}")
+    (func (export "loop") (param $count i32) (result i32)
+      (local $sum i32)
+      (block $done
+        (loop $next
+          (br_if $done (i32.eqz (local.get $count)))
+          (local.set $sum (i32.add (local.get $sum) (call $length (i32.const 1024) (i32.const 32))))
+          (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+          (br $next)))
+      (local.get $sum)))`
+
+const plain = '(func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))'
+
+/** The guests as bytes, for both engines. Those that import take the name of the host module. */
+export const guests = {
+  tick: (module) => wat2wasm(tickGuest(module)),
+  text: (module) => wat2wasm(textGuest(module)),
+  plain: () => wat2wasm(`(module ${plain})`),
+  withMemory: () => wat2wasm(`(module ${plain} (memory (export "memory") 1))`),
+  copy: () => wat2wasm('(module (memory (export "memory") 32))'),
+}
