@@ -132,7 +132,7 @@ for (let part = 0; part < 4; part++) {
         const before = Array.from({ length: 1 + random.below(3) }, () => random.pick(goodValues(world)))
         await call(target.receiver(world), ['...', label], [...before, make()])
         await call(make(), [`this: ${label}`], [])
-        if (random.below(4) === 0) renew()
+        if (random.below(12) === 0) renew()
       }
       for (const receiver of [{}, undefined, Object.create((target.receiver(world) as object | null) ?? null)]) {
         await call(receiver, ['a wrong this'], [random.pick(oddValues)[1](), random.pick(goodValues(world))])
@@ -146,7 +146,7 @@ for (let part = 0; part < 4; part++) {
           return make() as unknown
         })
         await call(target.receiver(world), labels, args)
-        if (round % 10 === 9) renew()
+        if (round % 20 === 19) renew()
       }
       closeWorld(world)
       t.deepEqual(complaints, [], target.label)

@@ -114,15 +114,15 @@ impl Engine {
   /// What is alive.
   #[napi]
   pub fn stats(&self, env: Env) -> napi::Result<EngineStats> {
-    let state = EnvState::of(RawEnv(env.raw()))?;
-    state.drain_released();
+    let environment = EnvState::of(RawEnv(env.raw()))?;
+    environment.drain_released();
     let mut stats = EngineStats {
       stores: 0,
       instances: 0,
       host_functions: self.host_functions.load(Ordering::Relaxed),
       memory_bytes: 0.0,
     };
-    state.for_each_store(|store| {
+    environment.for_each_store(|store| {
       if wasmtime::Engine::same(&store.engine, &self.inner) && !store.is_closed() {
         stats.stores += 1;
         stats.instances += store.instance_count();
@@ -253,10 +253,10 @@ fn bytes(number: f64) -> u64 {
 }
 
 /// What went wrong in Wasmtime while compiling or validating.
-pub fn compile_failure(error: &wasmtime::Error) -> Box<TypedFailure> {
+pub fn compile_failure(error: &wasmtime::Error) -> TypedFailure {
   let detail = crate::failure::ErrorDetail {
     offset: error.downcast_ref::<wasmparser::BinaryReaderError>().and_then(|error| u32::try_from(error.offset()).ok()),
     ..Default::default()
   };
-  Box::new(TypedFailure { kind: FailureKind::Compile, message: format!("{error:#}"), detail })
+  TypedFailure { kind: FailureKind::Compile, message: format!("{error:#}"), detail }
 }

@@ -55,7 +55,7 @@ unsafe impl Sync for EnvState {}
 impl EnvState {
   /// Makes the state of an environment that loads the addon.
   pub fn install(raw: sys::napi_env) -> Result<(), napi::Error> {
-    let stack_top = &raw as *const _ as usize;
+    let stack_top = &raw const raw as usize;
     let state = Arc::new(Self {
       raw,
       thread: thread::current().id(),
@@ -88,7 +88,7 @@ impl EnvState {
   pub fn of(env: RawEnv) -> Result<Arc<Self>, napi::Error> {
     let mut data: *mut c_void = ptr::null_mut();
     // SAFETY: live env, and `data` outlives the call.
-    let status = unsafe { sys::napi_get_instance_data(env.0, &mut data) };
+    let status = unsafe { sys::napi_get_instance_data(env.0, &raw mut data) };
     if status != sys::Status::napi_ok || data.is_null() {
       return Err(napi::Error::from_reason("the addon is not initialised in this environment"));
     }

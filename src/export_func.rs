@@ -188,12 +188,11 @@ impl ExportFunc {
       let mut scope = RootScope::new(ctx);
       let mut params = Vec::with_capacity(prepared.len());
       for (index, (ty, ready)) in prepared.into_iter().enumerate() {
-        match store.finish(env, scope.as_context_mut(), &ty, ready)? {
-          Some(val) => params.push(val),
-          None => {
-            let arg = args.get(index).copied().unwrap_or_else(|| env.undefined());
-            return Err(self.wrong_argument(env, index, arg));
-          }
+        if let Some(val) = store.finish(env, scope.as_context_mut(), &ty, ready)? {
+          params.push(val);
+        } else {
+          let arg = args.get(index).copied().unwrap_or_else(|| env.undefined());
+          return Err(self.wrong_argument(env, index, arg));
         }
       }
       let mut results = vec![Val::I32(0); self.signature.results.len()];
@@ -237,9 +236,10 @@ unsafe extern "C" fn call_export<const N: usize>(env: sys::napi_env, info: sys::
   let raw = RawEnv(env);
   // SAFETY: the data pointer of an exported function is its `ExportFunc`; its hidden property keeps the store alive.
   let export = unsafe { &*call.data.cast_const().cast::<ExportFunc>() };
-  let outcome = catch_unwind(AssertUnwindSafe(|| match call.args().get(..call.count) {
-    Some(args) => export.call(raw, args),
-    None => {
+  let outcome = catch_unwind(AssertUnwindSafe(|| {
+    if let Some(args) = call.args().get(..call.count) {
+      export.call(raw, args)
+    } else {
       // SAFETY: as above.
       let args = unsafe { call.all(env, info) };
       export.call(raw, &args)

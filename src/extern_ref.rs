@@ -64,13 +64,12 @@ impl StoreInner {
     self.clear_freed_values(env)?;
     let values = self.holder_part(env, VALUES)?;
     let mut reusable = self.free_values.reusable.lock().unwrap_or_else(PoisonError::into_inner);
-    let index = match reusable.0.pop() {
-      Some(index) => index,
-      None => {
-        let index = reusable.1;
-        reusable.1 = index.checked_add(1).ok_or_else(|| Failure::internal("too many reference values"))?;
-        index
-      }
+    let index = if let Some(index) = reusable.0.pop() {
+      index
+    } else {
+      let index = reusable.1;
+      reusable.1 = index.checked_add(1).ok_or_else(|| Failure::internal("too many reference values"))?;
+      index
     };
     env.set_element(values, index, value).map_err(|_| Failure::Pending)?;
     Ok(index)

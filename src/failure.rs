@@ -65,7 +65,6 @@ pub enum FailureKind {
   Type,
   Range,
   StackOverflow,
-  HostFailure,
   Internal,
 }
 
@@ -84,7 +83,6 @@ impl FailureKind {
       Self::Type => "type",
       Self::Range => "range",
       Self::StackOverflow => "stack-overflow",
-      Self::HostFailure => "host-failure",
       Self::Internal => "internal",
     }
   }
@@ -235,7 +233,7 @@ fn create(env: RawEnv, state: &EnvState, kind: FailureKind, message: &str, detai
   }
   let mut error = std::ptr::null_mut();
   // SAFETY: live env, a string handle, no code, and an out-pointer that outlives the call.
-  let status = unsafe { sys::napi_create_error(env.0, std::ptr::null_mut(), message_value.0, &mut error) };
+  let status = unsafe { sys::napi_create_error(env.0, std::ptr::null_mut(), message_value.0, &raw mut error) };
   (status == sys::Status::napi_ok).then_some(Value(error))
 }
 

@@ -1,6 +1,7 @@
 //! Functions of a store: handles, types, calls on a raw stack. Lives on: the JavaScript thread.
 
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::JsValue;
 use napi::bindgen_prelude::{Env, Unknown};
@@ -55,13 +56,12 @@ pub fn func_type(
 
 /// The prepared call of a function handle.
 fn export_func<'a>(store: &'a StoreInner, index: u32, slot: u32, name: &str) -> Result<&'a ExportFunc, Failure> {
-  let func = match store.export_func(index) {
-    Some(known) => known,
-    None => {
-      let func = store.func_at(index)?;
-      let ty = store.with_even_closed(|ctx| func.ty(&ctx))?;
-      store.add_export_func(index, ExportFunc::new(store, func, Signature::new(ty), store.slot(slot), name))
-    }
+  let func = if let Some(known) = store.export_func(index) {
+    known
+  } else {
+    let func = store.func_at(index)?;
+    let ty = store.with_even_closed(|ctx| func.ty(&ctx))?;
+    store.add_export_func(index, ExportFunc::new(store, func, Signature::new(ty), store.slot(slot), name))
   };
   // SAFETY: not null, and the store keeps it as long as it lives.
   Ok(unsafe { &*func })
@@ -103,16 +103,15 @@ fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> 
   if !signature.numeric {
     return Err(Failure::type_error("references cannot be passed on a raw stack; use call()"));
   }
-  let (data, length) = stack_arg(env, stack)?;
   let needed = |kinds: &[crate::signature::ValueKind]| kinds.iter().map(|kind| kind.slots()).sum::<usize>();
   let (params, results) = (needed(&signature.params), needed(&signature.results));
-  if length < params {
-    return Err(too_short(format!("need {params} params, but stack size is {length}")));
+  let slots = stack_arg(env, stack)?;
+  if slots.len() < params {
+    return Err(too_short(format!("need {params} params, but stack size is {}", slots.len())));
   }
-  if length < results {
-    return Err(too_short(format!("need {results} results, but stack size is {length}")));
+  if slots.len() < results {
+    return Err(too_short(format!("need {results} results, but stack size is {}", slots.len())));
   }
-  // The guest may call JavaScript, which may detach the array: it is read before the call and looked up again after.
   let width = signature.width();
   let mut inline = [MaybeUninit::new(ValRaw::i64(0)); INLINE];
   let mut spilled;
@@ -122,34 +121,25 @@ fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> 
     spilled = vec![MaybeUninit::new(ValRaw::i64(0)); width];
     &mut spilled
   };
-  {
-    let mut place = 0;
-    let mut next = || {
-      // SAFETY: `place` stays below `length`, as checked above, and no JavaScript has run since `stack_arg`.
-      let bits = unsafe { data.add(place).read() };
-      place += 1;
-      bits
-    };
-    for (kind, value) in signature.params.iter().zip(&mut *values) {
-      let low = next();
-      let high = if kind.slots() == 2 { next() } else { 0 };
-      value.write(raw_from_slots(*kind, &mut [low, high].into_iter()));
-    }
+  let mut place = slots.iter().map(|slot| slot.load(Ordering::Relaxed));
+  for (kind, value) in signature.params.iter().zip(&mut *values) {
+    value.write(raw_from_slots(*kind, &mut place));
   }
   // SAFETY: every slot is initialised.
   unsafe { export.call_raw(values) }?;
-  let (data, length) = stack_arg(env, stack)?;
-  if length < results {
-    return Err(too_short(format!("need {results} results, but stack size is {length}")));
+  // The guest may have called JavaScript, which may have detached the array: it is looked up again.
+  let slots = stack_arg(env, stack)?;
+  if slots.len() < results {
+    return Err(too_short(format!("need {results} results, but stack size is {}", slots.len())));
   }
-  let mut place = 0;
+  let mut place = slots.iter();
   for (kind, value) in signature.results.iter().zip(&*values) {
     // SAFETY: every slot was initialised, and the call has written its results.
     let (low, high) = raw_to_slots(*kind, unsafe { value.assume_init_ref() });
     for bits in [Some(low), high].into_iter().flatten() {
-      // SAFETY: as above.
-      unsafe { data.add(place).write(bits) };
-      place += 1;
+      if let Some(slot) = place.next() {
+        slot.store(bits, Ordering::Relaxed);
+      }
     }
   }
   export.closed_result(env.undefined())
@@ -160,9 +150,15 @@ fn too_short(message: String) -> Failure {
   Failure::new(FailureKind::Range, message)
 }
 
-fn stack_arg(env: RawEnv, stack: Value) -> Result<(*mut u64, usize), Failure> {
+/// The slots of a `BigUint64Array`, until JavaScript runs again. Other threads may share its memory, hence atomics.
+fn stack_arg<'a>(env: RawEnv, stack: Value) -> Result<&'a [AtomicU64], Failure> {
   match (env.kind(stack) == Kind::Object).then(|| env.typed_array(stack)).flatten() {
-    Some((data, length, napi::sys::TypedarrayType::biguint64_array)) => Ok((data.cast(), length)),
+    Some((_, 0, napi::sys::TypedarrayType::biguint64_array)) => Ok(&[]),
+    Some((data, length, napi::sys::TypedarrayType::biguint64_array)) if !data.is_null() => {
+      // SAFETY: Node-API says that the array shows `length` aligned 64-bit elements at `data`, which stay there until
+      // JavaScript runs again, and the callers do not use the slice beyond that.
+      Ok(unsafe { std::slice::from_raw_parts(data.cast_const().cast(), length) })
+    }
     _ => Err(Failure::type_error("stack: expected a BigUint64Array")),
   }
 }

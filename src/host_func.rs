@@ -68,7 +68,7 @@ impl HostFunc {
     stack: Option<Value>,
     counter: &Arc<AtomicU32>,
   ) -> Result<Self, Failure> {
-    let state = EnvState::of(env).map_err(|error| Failure::internal(error.reason.to_string()))?;
+    let state = EnvState::of(env).map_err(|error| Failure::internal(error.reason.clone()))?;
     let stack = stack.map(|array| Stack::new(env, array)).transpose()?;
     let reference =
       env.reference(callback, 0).map_err(|_| Failure::type_error("a host function must be a function"))?;

@@ -15,7 +15,7 @@ fn kind_number(item: &Extern) -> u32 {
     Extern::Global(_) => 2,
     Extern::Table(_) => 3,
     Extern::Tag(_) => 4,
-    _ => 5,
+    Extern::SharedMemory(_) => 5,
   }
 }
 

@@ -1,6 +1,8 @@
 //! Compares what a module imports with what a linker defines, for all imports at once, so that one error can list
 //! everything that is wrong. The rules are those of the specification's import matching. Lives on: any thread.
 
+use std::fmt::Write as _;
+
 use wasmtime::{AsContext, Extern, ExternType, Mutability, RefType, StoreContextMut, ValType};
 
 use crate::extern_type::extern_text;
@@ -50,7 +52,7 @@ pub fn mismatch(
   }
   let mut actual_text = extern_text(actual);
   if let Some(size) = size {
-    actual_text.push_str(&format!(" of size {size}"));
+    let _ = write!(actual_text, " of size {size}");
   }
   Some(LinkProblemInfo {
     module: module.to_owned(),
@@ -82,22 +84,20 @@ pub fn describe_problems(problems: &[LinkProblemInfo]) -> String {
     }
     let LinkProblemInfo { module, name, reason, expected, actual } = problem;
     let expected = expected.as_deref().unwrap_or("anything");
-    text.push_str(&match reason.as_str() {
-      "missing" => format!("import {module}.{name} is not defined; expected {expected}"),
+    let actual = actual.as_deref().unwrap_or("something else");
+    let _ = match reason.as_str() {
+      "missing" => write!(text, "import {module}.{name} is not defined; expected {expected}"),
       "wrong-store" => {
-        format!("import {module}.{name} belongs to another store than the instance; expected {expected}")
+        write!(text, "import {module}.{name} belongs to another store than the instance; expected {expected}")
       }
-      "mismatch" => {
-        let actual = actual.as_deref().unwrap_or("something else");
-        match (expected.strip_prefix("func "), actual.strip_prefix("func ")) {
-          (Some(expected), Some(actual)) => {
-            format!("import func[{module}.{name}]: signature mismatch: {expected} != {actual}")
-          }
-          _ => format!("import {module}.{name}: type mismatch: {expected} != {actual}"),
+      "mismatch" => match (expected.strip_prefix("func "), actual.strip_prefix("func ")) {
+        (Some(expected), Some(actual)) => {
+          write!(text, "import func[{module}.{name}]: signature mismatch: {expected} != {actual}")
         }
-      }
-      _ => format!("import {module}.{name}: {}", actual.as_deref().unwrap_or("cannot be linked")),
-    });
+        _ => write!(text, "import {module}.{name}: type mismatch: {expected} != {actual}"),
+      },
+      _ => write!(text, "import {module}.{name}: {actual}"),
+    };
   }
   text
 }

@@ -4,13 +4,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use napi::JsValue;
 use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
-use wasmtime::{AsContextMut, Extern, ExternType, FuncType, StoreContextMut};
+use wasmtime::{AsContextMut, Caller, Extern, ExternType, FuncType, StoreContextMut, ValRaw};
 
 use crate::engine::Engine;
 use crate::failure::{ErrorDetail, Failure, FailureKind, LinkProblemInfo};
@@ -274,11 +275,13 @@ fn define_host(
   binding: HostBinding,
 ) -> wasmtime::Result<()> {
   if binding.is_numeric() {
-    // SAFETY: the binding was made with the same `ty`, by whose kinds it reads the parameters and writes every result;
-    // none is a reference. Wasmtime hands it initialised parameters and room for the results.
-    unsafe {
-      linker.func_new_unchecked(module, name, ty, move |caller, slots| binding.call_raw(caller, slots))?;
-    }
+    let call = move |caller: Caller<'_, StoreData>, slots: &mut [MaybeUninit<ValRaw>]| {
+      // SAFETY: Wasmtime hands it initialised parameters of `ty`, with which the binding was made, and room for the results.
+      unsafe { binding.call_raw(caller, slots) }
+    };
+    // SAFETY: the binding was made with the same `ty`, by whose kinds it reads the parameters and writes every result; none
+    // is a reference.
+    unsafe { linker.func_new_unchecked(module, name, ty, call) }?;
   } else {
     linker.func_new(module, name, ty, move |caller, params, results| binding.call_vals(caller, params, results))?;
   }
@@ -288,8 +291,12 @@ fn define_host(
 /// A host function as a function of one store.
 pub fn store_func(ctx: StoreContextMut<'_, StoreData>, ty: FuncType, binding: HostBinding) -> wasmtime::Func {
   if binding.is_numeric() {
+    let call = move |caller: Caller<'_, StoreData>, slots: &mut [MaybeUninit<ValRaw>]| {
+      // SAFETY: as in `define_host`.
+      unsafe { binding.call_raw(caller, slots) }
+    };
     // SAFETY: as in `define_host`.
-    unsafe { wasmtime::Func::new_unchecked(ctx, ty, move |caller, slots| binding.call_raw(caller, slots)) }
+    unsafe { wasmtime::Func::new_unchecked(ctx, ty, call) }
   } else {
     wasmtime::Func::new(ctx, ty, move |caller, params, results| binding.call_vals(caller, params, results))
   }
@@ -353,7 +360,6 @@ impl Linker {
 
   /// Defines a JavaScript function. `stack` is the array of the stack style. JavaScript keeps both alive.
   #[napi]
-  #[expect(clippy::too_many_arguments, reason = "one call from TypeScript, each argument of its own kind")]
   pub fn define_func(
     &self,
     env: Env,

@@ -118,7 +118,7 @@ impl Source {
   fn compile(&self, engine: &wasmtime::Engine) -> Result<Compiled, CompileError> {
     on_compile_thread(|| {
       let binary = self.binary()?;
-      let module = wasmtime::Module::from_binary(engine, &binary).map_err(|error| compile_failure(&error))?;
+      let module = wasmtime::Module::from_binary(engine, &binary).map_err(|error| Box::new(compile_failure(&error)))?;
       let info = ModuleInfo::parse(&binary)
         .map_err(|error| compile_error(format!("cannot read the module's sections: {error}")))?;
       Ok(Compiled { module, info: Arc::new(info) })
@@ -128,11 +128,12 @@ impl Source {
   fn validate(&self, engine: &wasmtime::Engine) -> Result<(), CompileError> {
     on_compile_thread(|| {
       let binary = self.binary()?;
-      wasmtime::Module::validate(engine, &binary).map_err(|error| compile_failure(&error))
+      wasmtime::Module::validate(engine, &binary).map_err(|error| Box::new(compile_failure(&error)))
     })
   }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "it is only made to be the error of a result")]
 fn compile_error(message: impl Into<String>) -> CompileError {
   Box::new(TypedFailure { kind: FailureKind::Compile, message: message.into(), detail: ErrorDetail::default() })
 }

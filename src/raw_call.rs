@@ -79,7 +79,8 @@ pub fn index_arg(env: RawEnv, value: Value) -> Result<u32, Failure> {
 pub fn size_arg(env: RawEnv, value: Value, what: &str) -> Result<u64, Failure> {
   match env.get_double(value) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
-    Ok(number) if number >= 0.0 && number <= 9_007_199_254_740_992.0 && number.trunc() == number => Ok(number as u64),
+    #[expect(clippy::float_cmp, reason = "exactly whole is what is meant")]
+    Ok(number) if (0.0..=9_007_199_254_740_992.0).contains(&number) && number.trunc() == number => Ok(number as u64),
     _ => Err(wrong_size(env, value, what)),
   }
 }

@@ -116,7 +116,7 @@ impl RawEnv {
     let mut data: *mut c_void = ptr::null_mut();
     let mut buffer = ptr::null_mut();
     // SAFETY: live env; both out-pointers outlive the call.
-    let status = unsafe { sys::napi_create_arraybuffer(self.0, length, &mut data, &mut buffer) };
+    let status = unsafe { sys::napi_create_arraybuffer(self.0, length, &raw mut data, &raw mut buffer) };
     if status != sys::Status::napi_ok {
       return Err(Refused);
     }
@@ -161,7 +161,7 @@ impl RawEnv {
     let mut result = 0;
     let mut lossless = false;
     // SAFETY: live env; both out-pointers outlive the call.
-    let status = unsafe { sys::napi_get_value_bigint_int64(self.0, value.0, &mut result, &mut lossless) };
+    let status = unsafe { sys::napi_get_value_bigint_int64(self.0, value.0, &raw mut result, &raw mut lossless) };
     if status == sys::Status::napi_ok { Ok(result) } else { Err(Refused) }
   }
 
@@ -206,11 +206,6 @@ impl RawEnv {
   /// May run JavaScript (a getter or a proxy).
   pub fn get_property(self, object: Value, key: Value) -> Result<Value, Refused> {
     out!(napi_get_property(self.0, object.0, key.0) -> ptr::null_mut()).map(Value)
-  }
-
-  /// May run JavaScript (a getter or a proxy).
-  pub fn get_named(self, object: Value, key: &CStr) -> Result<Value, Refused> {
-    out!(napi_get_named_property(self.0, object.0, key.as_ptr()) -> ptr::null_mut()).map(Value)
   }
 
   pub fn set_named(self, object: Value, key: &CStr, value: Value) -> Result<(), Refused> {
@@ -336,13 +331,13 @@ impl RawEnv {
     if out!(napi_is_dataview(self.0, value.0) -> false) == Ok(true) {
       // SAFETY: live env; the out-pointers outlive the call and the others may be null.
       let status = unsafe {
-        sys::napi_get_dataview_info(self.0, value.0, &mut length, &mut data, ptr::null_mut(), ptr::null_mut())
+        sys::napi_get_dataview_info(self.0, value.0, &raw mut length, &raw mut data, ptr::null_mut(), ptr::null_mut())
       };
       return (status == sys::Status::napi_ok).then_some((data.cast(), length));
     }
     if out!(napi_is_arraybuffer(self.0, value.0) -> false) == Ok(true) {
       // SAFETY: live env; the out-pointers outlive the call.
-      let status = unsafe { sys::napi_get_arraybuffer_info(self.0, value.0, &mut data, &mut length) };
+      let status = unsafe { sys::napi_get_arraybuffer_info(self.0, value.0, &raw mut data, &raw mut length) };
       return (status == sys::Status::napi_ok).then_some((data.cast(), length));
     }
     None
@@ -358,9 +353,9 @@ impl RawEnv {
       sys::napi_get_typedarray_info(
         self.0,
         value.0,
-        &mut kind,
-        &mut length,
-        &mut data,
+        &raw mut kind,
+        &raw mut length,
+        &raw mut data,
         ptr::null_mut(),
         ptr::null_mut(),
       )
@@ -412,7 +407,7 @@ impl<const N: usize> CallbackInfo<N> {
     self.count = N;
     let args = self.inline.as_mut_ptr().cast();
     // SAFETY: there is room for the `count` handles; missing ones are filled with `undefined`.
-    unsafe { sys::napi_get_cb_info(env, info, &mut self.count, args, ptr::null_mut(), &mut self.data) };
+    unsafe { sys::napi_get_cb_info(env, info, &raw mut self.count, args, ptr::null_mut(), &raw mut self.data) };
   }
 
   /// The first `N` arguments; missing ones are `undefined`.
@@ -430,7 +425,7 @@ impl<const N: usize> CallbackInfo<N> {
     let mut args = vec![Value(ptr::null_mut()); count];
     // SAFETY: `args` has room for the `count` handles.
     unsafe {
-      sys::napi_get_cb_info(env, info, &mut count, args.as_mut_ptr().cast(), ptr::null_mut(), ptr::null_mut());
+      sys::napi_get_cb_info(env, info, &raw mut count, args.as_mut_ptr().cast(), ptr::null_mut(), ptr::null_mut());
     }
     args
   }

@@ -56,12 +56,6 @@ impl Signature {
     self.params.len().max(self.results.len())
   }
 
-  /// 64-bit slots that a raw stack must have.
-  pub fn stack_slots(&self) -> usize {
-    let slots = |kinds: &[ValueKind]| kinds.iter().map(|kind| kind.slots()).sum::<usize>();
-    slots(&self.params).max(slots(&self.results))
-  }
-
   /// wazero's form: `(i32,i32) i32`.
   pub fn text(&self) -> String {
     signature_text(self.ty.params(), self.ty.results())

@@ -121,17 +121,6 @@ impl StoreInner {
     }
   }
 
-  /// Both halves, outside of any other access to the store; `what` names the value in the error.
-  pub fn val_from_js(&self, env: RawEnv, ty: &ValType, value: Value, what: &str) -> Result<Val, Failure> {
-    let mismatch =
-      || Failure::type_error(format!("{what}: expected {}, got {}", expectation(ty), describe(env, value)));
-    let ready = self.prepare(env, ty, value)?.ok_or_else(mismatch)?;
-    match ready {
-      Ready::Val(val) => Ok(val),
-      ready => self.with(|ctx| self.finish(env, ctx, ty, ready))??.ok_or_else(mismatch),
-    }
-  }
-
   /// First half of the way back: needs the store, runs no JavaScript.
   pub fn val_to_reference(
     &self,
@@ -165,12 +154,6 @@ impl StoreInner {
     let wrap = self.state.wrap_func(env).ok_or_else(|| Failure::internal("the environment is not registered"))?;
     let index = env.uint32(index).map_err(|_| Failure::Pending)?;
     env.call(env.undefined(), wrap, &[holder, index]).map_err(|_| Failure::Pending)
-  }
-
-  /// Both halves, outside of any other access to the store.
-  pub fn val_to_js(&self, env: RawEnv, val: Val) -> Result<Value, Failure> {
-    let reference = self.with_even_closed(|ctx| self.val_to_reference(env, ctx, val))??;
-    self.reference_value(env, reference)
   }
 }
 
