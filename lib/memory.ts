@@ -20,7 +20,7 @@ export interface MemoryLimits {
  * A linear memory.
  *
  * Out of bounds, every read gives `undefined` and every write `false`, and nothing is read or written in part. All
- * accessors copy. Offsets and counts are whole numbers from 0 to 2^53; an i32 pointer above 2 GiB arrives from wasm as a
+ * accessors copy, but for `view`. Offsets and counts are whole numbers from 0 to 2^53; an i32 pointer above 2 GiB arrives from wasm as a
  * negative number, so write `ptr >>> 0` where a guest may have that much memory. Numbers are little-endian.
  *
  * Every method throws an `ArgumentError` (a `TypeError`) if an argument has the wrong type, an `ArgumentRangeError` if an
@@ -210,6 +210,18 @@ export class Memory {
    */
   writeString(offset: number, text: string): number | false {
     return native.memoryWriteString(this.#handle, this.#index, offset, text)
+  }
+
+  /**
+   * The memory's own bytes, without a copy: what the guest writes shows in the array, and the other way round. Whenever
+   * the memory grows, by whomever, and when the store closes, the array is detached: its length becomes 0. So do not keep
+   * it; call `view` again, which gives the same array as long as it is good.
+   *
+   * @throws {ArgumentError} Where V8 forbids such arrays (in Electron), and for a memory that may move when it grows: an
+   * i64 one without a small maximum, or one larger than the engine's `memoryReservation`.
+   */
+  view(): Uint8Array {
+    return native.memoryView(this.#handle, this.#index)
   }
 
   /** @internal */

@@ -24,6 +24,8 @@ export interface RawFunctions {
   memoryByteSize(store: StoreHandle, memory: number): number
   memoryPages(store: StoreHandle, memory: number): number
   memoryGrow(store: StoreHandle, memory: number, delta: number): number | undefined
+  /** The same array until the memory grows or the store closes. */
+  memoryView(store: StoreHandle, memory: number): Uint8Array
   memoryReadByte: Access<[], number | undefined>
   memoryReadInt8: Access<[], number | undefined>
   memoryReadUint16: Access<[], number | undefined>

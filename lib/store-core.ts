@@ -17,7 +17,7 @@ export class StoreCore {
   readonly handle: StoreHandle
   /**
    * Read by native code: 0 instances by slot, 1 values of `externref`s, 2 `Func`s by handle. Only kept alive: 3 this
-   * object, 4 lists of callbacks.
+   * object, 4 lists of callbacks, 5 views of memories by handle.
    */
   readonly holder: any[]
   readonly #engine: Binding.Engine
@@ -31,6 +31,7 @@ export class StoreCore {
     this.holder[2] = list()
     this.holder[3] = this
     this.holder[4] = list()
+    this.holder[5] = list()
     this.handle = native.storeNew(engine, this.holder)
     this.#engine = engine
   }

@@ -15,9 +15,6 @@ use crate::raw_env::RawEnv;
 /// Frames that an error's trace keeps.
 const MAX_FRAMES: usize = 64;
 
-/// Bytes of native stack that wasm may use: Wasmtime's own default, set explicitly because the addon counts on it.
-const DEFAULT_WASM_STACK: usize = 512 * 1024;
-
 /// Options of an engine; what is left out has Wasmtime's default. `lib/engine-options.ts` documents and checks them.
 #[napi(object)]
 #[derive(Default)]
@@ -71,6 +68,8 @@ pub struct Engine {
   pub(crate) inner: wasmtime::Engine,
   pub(crate) interruptible: bool,
   pub(crate) max_wasm_stack: usize,
+  pub(crate) memory_reservation: u64,
+  pub(crate) memory_may_move: bool,
   /// JavaScript functions that linkers and stores of this engine can call.
   pub(crate) host_functions: Arc<AtomicU32>,
 }
@@ -100,15 +99,20 @@ impl Engine {
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(MAX_FRAMES));
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     apply_proposals(&mut config, options);
-    config.max_wasm_stack(DEFAULT_WASM_STACK);
     let interruptible = options.interruptible.unwrap_or(true);
     config.epoch_interruption(interruptible);
     apply_compiler(&mut config, options)?;
     apply_memory(&mut config, options);
     let inner = wasmtime::Engine::new(&config)
       .map_err(|error| Failure::type_error(format!("the engine's options do not fit together: {error:#}")))?;
-    let max_wasm_stack = options.max_wasm_stack.map_or(DEFAULT_WASM_STACK, |size| size as usize);
-    Ok(Self { inner, interruptible, max_wasm_stack, host_functions: Arc::default() })
+    Ok(Self {
+      interruptible,
+      max_wasm_stack: inner.get_max_wasm_stack(),
+      memory_reservation: inner.get_memory_reservation(),
+      memory_may_move: inner.get_memory_may_move(),
+      inner,
+      host_functions: Arc::default(),
+    })
   }
 
   /// What is alive.

@@ -14,7 +14,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::host_call::{HostBinding, raw_from_slots, raw_to_slots};
 use crate::linker::{HostFuncConfig, NO_SLOT, host_func, store_func};
 use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
-use crate::raw_env::{Kind, RawEnv, Value};
+use crate::raw_env::{RawEnv, Value};
 use crate::signature::Signature;
 use crate::store::StoreInner;
 
@@ -125,10 +125,11 @@ fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> 
   for (kind, value) in signature.params.iter().zip(&mut *values) {
     value.write(raw_from_slots(*kind, &mut place));
   }
+  let host_calls = store.host_calls();
   // SAFETY: every slot is initialised.
   unsafe { export.call_raw(values) }?;
-  // The guest may have called JavaScript, which may have detached the array: it is looked up again.
-  let slots = stack_arg(env, stack)?;
+  // If the guest has called JavaScript, the array may be detached or shorter now.
+  let slots = if store.host_calls() == host_calls { slots } else { stack_arg(env, stack)? };
   if slots.len() < results {
     return Err(too_short(format!("need {results} results, but stack size is {}", slots.len())));
   }
@@ -152,7 +153,7 @@ fn too_short(message: String) -> Failure {
 
 /// The slots of a `BigUint64Array`, until JavaScript runs again. Other threads may share its memory, hence atomics.
 fn stack_arg<'a>(env: RawEnv, stack: Value) -> Result<&'a [AtomicU64], Failure> {
-  match (env.kind(stack) == Kind::Object).then(|| env.typed_array(stack)).flatten() {
+  match env.typed_array(stack) {
     Some((_, 0, napi::sys::TypedarrayType::biguint64_array)) => Ok(&[]),
     Some((data, length, napi::sys::TypedarrayType::biguint64_array)) if !data.is_null() => {
       // SAFETY: Node-API says that the array shows `length` aligned 64-bit elements at `data`, which stay there until

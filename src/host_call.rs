@@ -69,6 +69,9 @@ impl HostBinding {
     let store = unsafe { &*caller.data().inner };
     let Some(env) = store.state.env() else { return Err(going_down()) };
     store.renew_scope(env);
+    if store.views.any() {
+      store.detach_grown_views(env, caller.as_context_mut());
+    }
     let outcome = match &self.func.stack {
       // SAFETY: this function's own contract.
       None => unsafe { self.natural(env, store, &mut caller, slots) },
@@ -192,6 +195,9 @@ impl HostBinding {
     let store = unsafe { &*caller.data().inner };
     let Some(env) = store.state.env() else { return Err(going_down()) };
     store.renew_scope(env);
+    if store.views.any() {
+      store.detach_grown_views(env, caller.as_context_mut());
+    }
     self.with_references(env, store, &mut caller, params, results).map_err(|failure| self.error(env, failure))
   }
 

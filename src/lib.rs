@@ -21,6 +21,7 @@ mod link_check;
 mod linker;
 mod memory;
 mod memory_access;
+mod memory_view;
 mod module;
 mod module_info;
 mod raw_call;
@@ -62,6 +63,7 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
   let raw_functions: &[&[(&str, Callback)]] = &[
     memory::FUNCTIONS,
     memory_access::FUNCTIONS,
+    memory_view::FUNCTIONS,
     global::FUNCTIONS,
     table::FUNCTIONS,
     func::FUNCTIONS,

@@ -101,7 +101,13 @@ fn grow(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let store = store_arg(env, handle)?;
   let memory = memory_at(store, index_arg(env, index)?)?;
   let delta = size_arg(env, delta, "pages")?;
-  let previous = store.with(|ctx| memory.grow(ctx, delta))?;
+  let previous = store.with(|mut ctx| {
+    let previous = memory.grow(ctx.as_context_mut(), delta);
+    if store.views.any() {
+      store.detach_grown_views(env, ctx);
+    }
+    previous
+  })?;
   store.report(env);
   match previous {
     Ok(previous) => number(env, previous),

@@ -290,6 +290,32 @@ impl RawEnv {
     out!(napi_remove_wrap(self.0, object.0) -> ptr::null_mut()).is_ok()
   }
 
+  /// An `ArrayBuffer` over memory that is not JavaScript's; `None` where V8 does not allow that. `finalizer` runs with
+  /// `hint` once V8 has freed the buffer's backing store, whichever buffer has it by then.
+  pub fn external_buffer(
+    self,
+    data: *mut c_void,
+    length: usize,
+    finalizer: Finalizer,
+    hint: *mut c_void,
+  ) -> Option<Value> {
+    out!(napi_create_external_arraybuffer(self.0, data, length, Some(finalizer), hint) -> ptr::null_mut())
+      .ok()
+      .map(Value)
+  }
+
+  /// A `Uint8Array` over all of an `ArrayBuffer`.
+  pub fn uint8_array(self, buffer: Value, length: usize) -> Result<Value, Refused> {
+    out!(napi_create_typedarray(self.0, sys::TypedarrayType::uint8_array, length, buffer.0, 0) -> ptr::null_mut())
+      .map(Value)
+  }
+
+  /// Takes an `ArrayBuffer` its memory.
+  pub fn detach(self, buffer: Value) {
+    // SAFETY: live env and a handle of the current scope.
+    unsafe { sys::napi_detach_arraybuffer(self.0, buffer.0) };
+  }
+
   pub fn function(self, name: &str, callback: Callback, data: *mut c_void) -> Result<Value, Refused> {
     let length = isize::try_from(name.len()).map_err(|_| Refused)?;
     let start = name.as_ptr().cast();

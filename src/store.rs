@@ -26,6 +26,7 @@ use crate::export_func::ExportFunc;
 use crate::extern_ref::FreeList;
 use crate::failure::Failure;
 use crate::instance_slot::InstanceSlot;
+use crate::memory_view::Views;
 use crate::raw_env::{RawEnv, Value};
 
 /// What the collector is told that a store weighs besides its memories and tables, in bytes, until it is freed: also a
@@ -121,6 +122,7 @@ pub struct StoreInner {
   /// Entries into wasm on the native stack.
   depth: Cell<u32>,
   closed: Cell<bool>,
+  host_calls: Cell<u32>,
   pub host_scope: Cell<HostScope>,
   /// The externs that JavaScript has handles to; a handle is an index. They live as long as Wasmtime's own, that is
   /// until the store ends, so nothing is ever removed.
@@ -136,6 +138,9 @@ pub struct StoreInner {
   pub free_values: Arc<FreeList>,
   /// Live reference values at which the store's garbage is collected.
   pub collect_values_at: Cell<u32>,
+  pub views: Views,
+  pub memory_reservation: u64,
+  pub memory_may_move: bool,
   stack_needed: usize,
   bytes: Cell<i64>,
   reported: Cell<i64>,
@@ -170,6 +175,9 @@ impl Drop for Entry<'_> {
     {
       env.close_scope(scope);
     }
+    if store.views.any() {
+      store.check_views();
+    }
     if self.depth == 0 && (store.closed.get() || store.bytes.get() != store.reported.get() - BASE_WEIGHT) {
       store.settle();
     }
@@ -189,6 +197,7 @@ impl StoreInner {
       busy: Cell::new(false),
       depth: Cell::new(0),
       closed: Cell::new(false),
+      host_calls: Cell::new(0),
       host_scope: Cell::new(HostScope::NONE),
       externs: RefCell::default(),
       func_indexes: RefCell::default(),
@@ -197,6 +206,9 @@ impl StoreInner {
       holder,
       free_values: Arc::default(),
       collect_values_at: Cell::new(1024),
+      views: Views::default(),
+      memory_reservation: engine.memory_reservation,
+      memory_may_move: engine.memory_may_move,
       stack_needed: engine.max_wasm_stack.saturating_add(STACK_MARGIN),
       bytes: Cell::new(0),
       reported: Cell::new(0),
@@ -321,6 +333,15 @@ impl StoreInner {
     }
   }
 
+  /// Detaches the views that wasm has made wrong by growing a memory, before JavaScript runs again.
+  #[cold]
+  fn check_views(&self) {
+    if let Some(env) = self.state.env() {
+      // An access is under way only if a panic passes through; then nobody will look at a view.
+      let _ = self.with_even_closed(|ctx| self.detach_grown_views(env, ctx));
+    }
+  }
+
   /// Makes `caller` the active context while `f` runs JavaScript.
   #[inline]
   pub fn in_host_call<R>(&self, caller: &mut Caller<'_, StoreData>, slot: u32, f: impl FnOnce() -> R) -> R {
@@ -335,7 +356,13 @@ impl StoreInner {
     let previous = self.caller.replace(ptr::from_mut(caller).cast());
     let _restore = Restore(self, previous, self.caller_slot.replace(slot));
     self.busy.set(false);
+    self.host_calls.set(self.host_calls.get().wrapping_add(1));
     f()
+  }
+
+  /// Changes whenever JavaScript runs inside a call into wasm.
+  pub fn host_calls(&self) -> u32 {
+    self.host_calls.get()
   }
 
   /// The handle of an extern that belongs to this store.
@@ -434,6 +461,9 @@ impl StoreInner {
     for slot in self.slots.borrow().iter() {
       slot.leave(&self.state);
     }
+    if self.views.any() {
+      self.detach_views(env);
+    }
     if self.depth.get() == 0 && !self.busy.get() {
       self.drop_store();
     }
@@ -449,7 +479,9 @@ impl StoreInner {
   fn drop_store(&self) {
     // SAFETY: called only when no wasm of the store is on the stack and no access is under way.
     let store = unsafe { (*self.store.get()).take() };
-    drop(store);
+    if let Some(store) = store {
+      self.views.bury(store);
+    }
     self.bytes.set(0);
   }
 

@@ -25,6 +25,11 @@ export interface RunOptions {
   readonly timeoutMs?: number
 }
 
+/** Processes at once: AVA starts all tests of a file together. */
+const MAX_RUNNING = 2
+let running = 0
+const waiting: (() => void)[] = []
+
 /** The package's root directory, with a separator at the end. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -37,7 +42,18 @@ export function fixture(name: string): string {
  * Runs a script in a node process of its own: CommonJS text, in which `wasmtime` is the package, or a file of
  * `fixtures/`.
  */
-export function runNode(script: string | { readonly file: string }, options: RunOptions = {}): Promise<Outcome> {
+export async function runNode(script: string | { readonly file: string }, options: RunOptions = {}): Promise<Outcome> {
+  while (running >= MAX_RUNNING) await new Promise<void>((resolve) => waiting.push(resolve))
+  running += 1
+  try {
+    return await start(script, options)
+  } finally {
+    running -= 1
+    waiting.shift()?.()
+  }
+}
+
+function start(script: string | { readonly file: string }, options: RunOptions): Promise<Outcome> {
   const { flags = [], args = [], env = process.env, cwd = root, timeoutMs = 120_000 } = options
   const what =
     typeof script === 'string'

@@ -26,9 +26,11 @@ export function makeWorld() {
   const engine = new wasmtime.Engine(options)
   const store = new wasmtime.Store(engine)
   const otherStore = new wasmtime.Store(engine)
+  const foreignStore = new wasmtime.Store(new wasmtime.Engine(options))
   const linker = new wasmtime.Linker(engine)
   linker.func('env', 'f', { params: ['i32'], results: ['i32'] }, (value) => value + 1)
   const module = wasmtime.Module.compileSync(engine, everything)
+  const command = wasmtime.Module.compileSync(engine, '(module (func (export "_start")) (func (export "f")))')
   const pre = linker.instantiatePre(module)
   const instance = pre.instantiate(store)
   const runtime = new wasmtime.Runtime(options)
@@ -45,7 +47,7 @@ export function makeWorld() {
   const hostBuilder = runtime.newHostModuleBuilder('built')
   const functionBuilder = hostBuilder.newFunctionBuilder()
   return {
-    engine, store, otherStore, linker, module, pre, instance, runtime, hostModule, host, compiled, guest, func, hostFunc,
+    engine, store, otherStore, foreignStore, linker, module, command, pre, instance, runtime, hostModule, host, compiled, guest, func, hostFunc,
     memory, global, table, hostBuilder, functionBuilder,
   } // prettier-ignore
 }
@@ -55,6 +57,7 @@ export function closeWorld(world: World): void {
   world.runtime.close()
   world.store.close()
   world.otherStore.close()
+  world.foreignStore.close()
 }
 
 export type World = ReturnType<typeof makeWorld>

@@ -1,0 +1,164 @@
+//! Zero-copy views of linear memory.
+//!
+//! A view is an external `ArrayBuffer` over the memory's own bytes. It is detached when the memory grows (whoever grew it)
+//! and when the store closes. JavaScript can move the buffer's content to another buffer (`transfer()`), which cannot be
+//! detached from here; so the memory's mapping, that is the whole Wasmtime store, stays until V8 has freed the last
+//! backing store, and views are only made of memories that cannot move. Lives on: the JavaScript thread.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::rc::Rc;
+
+use napi::sys;
+use wasmtime::{AsContextMut, Extern, Memory, StoreContextMut};
+
+use crate::failure::{Failure, FailureKind};
+use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
+use crate::raw_env::{RawEnv, Value};
+use crate::store::{StoreData, StoreInner};
+
+/// Part of the holder array where the views are, by handle of the memory: one at a time, because V8 does not allow two
+/// buffers over the same bytes.
+const VIEWS: u32 = 5;
+
+/// Set in the process's environment, it makes the addon behave as where V8 forbids external buffers (in Electron).
+const NO_EXTERNAL_BUFFERS: &str = "NODE_WASMTIME_NO_EXTERNAL_BUFFERS";
+
+/// Where a closed store waits for V8 to free the last view of its memories.
+#[derive(Default)]
+pub struct Grave(RefCell<Option<wasmtime::Store<StoreData>>>);
+
+struct View {
+  index: u32,
+  memory: Memory,
+  /// Weak.
+  buffer: sys::napi_ref,
+  size: usize,
+}
+
+/// The views of one store.
+#[derive(Default)]
+pub struct Views {
+  list: RefCell<Vec<View>>,
+  any: Cell<bool>,
+  grave: Rc<Grave>,
+}
+
+impl Views {
+  #[inline]
+  pub fn any(&self) -> bool {
+    self.any.get()
+  }
+
+  /// Ends a store, when no view needs its memory any more.
+  pub fn bury(&self, store: wasmtime::Store<StoreData>) {
+    if Rc::strong_count(&self.grave) > 1 {
+      *self.grave.0.borrow_mut() = Some(store);
+    }
+  }
+}
+
+impl StoreInner {
+  /// Detaches the views of memories that have grown.
+  #[cold]
+  pub fn detach_grown_views(&self, env: RawEnv, mut ctx: StoreContextMut<'_, StoreData>) {
+    let grown =
+      |view: &View, ctx: &mut StoreContextMut<'_, StoreData>| view.memory.data_size(ctx.as_context_mut()) != view.size;
+    let mut list = self.views.list.borrow_mut();
+    let (gone, kept): (Vec<_>, Vec<_>) = list.drain(..).partition(|view| grown(view, &mut ctx));
+    *list = kept;
+    self.views.any.set(!list.is_empty());
+    drop(list);
+    self.detach(env, gone);
+  }
+
+  /// Detaches all views.
+  #[cold]
+  pub fn detach_views(&self, env: RawEnv) {
+    self.views.any.set(false);
+    let gone = self.views.list.take();
+    self.detach(env, gone);
+  }
+
+  fn detach(&self, env: RawEnv, views: Vec<View>) {
+    let parts = if views.is_empty() { None } else { self.holder_part(env, VIEWS).ok() };
+    for view in views {
+      if let Some(buffer) = env.dereference(view.buffer) {
+        env.detach(buffer);
+      }
+      self.state.release(view.buffer);
+      if let Some(parts) = parts {
+        // The list belongs to this package and has no prototype, so that nothing can be in the way.
+        let _ = env.set_element(parts, view.index, env.undefined());
+      }
+    }
+  }
+}
+
+unsafe extern "C" fn on_freed(_: sys::napi_env, _: *mut c_void, hint: *mut c_void) {
+  // SAFETY: `view` made the count into this pointer; V8 frees a backing store once, and Node tells of it on this thread.
+  drop(unsafe { Rc::from_raw(hint.cast_const().cast::<Grave>()) });
+}
+
+fn view(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, index, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let index = index_arg(env, index)?;
+  let Extern::Memory(memory) = store.extern_at(index)? else {
+    return Err(Failure::type_error("expected the handle of a memory"));
+  };
+  store.with(|ctx| store.detach_grown_views(env, ctx))?;
+  let views = store.holder_part(env, VIEWS)?;
+  if store.views.list.borrow().iter().any(|view| view.index == index) {
+    return env.get_element(views, index).map_err(|_| Failure::Pending);
+  }
+  let (movable, start, size) = store.with(|ctx| {
+    let ty = memory.ty(&ctx);
+    let limit = ty.maximum().map_or(u64::MAX, |pages| pages.saturating_mul(ty.page_size()));
+    let limit = if ty.is_64() { limit } else { limit.min(1 << 32) };
+    let movable = store.memory_may_move && limit > store.memory_reservation;
+    (movable, memory.data_ptr(&ctx), memory.data_size(&ctx))
+  })?;
+  if movable {
+    return Err(Failure::type_error(
+      "view: this memory may move when it grows; give it a maximum within memoryReservation, or use read() and readInto()",
+    ));
+  }
+  if size == 0 {
+    return env.bytes(0, |_| ()).map_err(|_| Failure::Pending);
+  }
+  if std::env::var_os(NO_EXTERNAL_BUFFERS).is_some() {
+    return Err(refused());
+  }
+  let hint = Rc::into_raw(Rc::clone(&store.views.grave)).cast_mut().cast::<c_void>();
+  let Some(buffer) = env.external_buffer(start.cast(), size, on_freed, hint) else {
+    // SAFETY: the buffer was not made, so the count is still ours.
+    drop(unsafe { Rc::from_raw(hint.cast_const().cast::<Grave>()) });
+    return Err(refused());
+  };
+  let make = || {
+    let array = env.uint8_array(buffer, size)?;
+    let reference = env.reference(buffer, 0)?;
+    env.set_element(views, index, array)?;
+    store.views.list.borrow_mut().push(View { index, memory, buffer: reference, size });
+    store.views.any.set(true);
+    Ok(array)
+  };
+  make().map_err(|_: crate::raw_env::Refused| {
+    env.detach(buffer);
+    Failure::Pending
+  })
+}
+
+#[cold]
+fn refused() -> Failure {
+  Failure::new(
+    FailureKind::Type,
+    "view: external buffers are not allowed in this environment (Electron's V8 memory cage forbids them); \
+     use read(), readInto() and the typed accessors, which copy",
+  )
+}
+
+raw_functions! {
+  "memoryView" => view;
+}
