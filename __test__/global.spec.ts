@@ -98,8 +98,9 @@ test('a global of references keeps identity, and its functions are those of the 
 test('what a new global needs is checked', (t) => {
   const store = new Store(engine)
   t.throws(() => new Global({} as never, { content: 'i32' }, 1), { message: /^store must be a Store/ })
-  for (const bad of [null, 'i32', 1])
+  for (const bad of [null, 'i32', 1]) {
     t.throws(() => new Global(store, bad as never, 1), { message: /^type must be an object/ })
+  }
   t.throws(() => new Global(store, { content: 'i16' as never }, 1 as never), { message: /^type\.content/ })
   t.throws(() => new Global(store, {} as never, 1), { instanceOf: ArgumentError })
   t.throws(() => new Global(store, { content: 'i32', mutable: 1 as never }, 1), {

@@ -1,7 +1,7 @@
 import { checkCallOptions, type CallOptions } from './call-options'
 import { ArgumentError } from './errors'
 import { describe } from './describe'
-import { holderKey, indexKey, native, registerEnvironment } from './native'
+import { coreKey, indexKey, native, registerEnvironment } from './native'
 import { type FunctionDefinition, definitionOf } from './function-definition'
 import type { Store } from './store'
 import { StoreCore } from './store-core'
@@ -80,7 +80,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
       core.holder[2][this.#index] = this
     }
     // Where native code, and only it, looks when the function is used as a reference.
-    Object.defineProperties(this, { [holderKey]: { value: this.#core.holder }, [indexKey]: { value: this.#index } })
+    Object.defineProperties(this, { [coreKey]: { value: this.#core }, [indexKey]: { value: this.#index } })
   }
 
   /** The function as a plain JavaScript function: the fastest way to call it. The same one every time. */
@@ -169,7 +169,7 @@ export function funcOf(core: StoreCore, index: number, slot = -1, name = ''): Fu
 }
 
 // Native code asks for the `Func` of a function that it shows to JavaScript for the first time.
-registerEnvironment((holder, index) => funcOf((holder as unknown[])[3] as StoreCore, index))
+registerEnvironment((core, index) => funcOf(core as StoreCore, index))
 
 function checkFuncType(type: unknown): { params: readonly ValueTypeName[]; results: readonly ValueTypeName[] } {
   if (typeof type !== 'object' || type === null) {

@@ -31,6 +31,8 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
   #exports: Exports | undefined
   #memory: Memory | undefined
   #context: unknown
+  /** As `close` was told: the store, which knows it too, may be gone. */
+  #exitCode: number | undefined
   /** Name that others import it by; empty for an anonymous instance. */
   readonly name: string
 
@@ -123,12 +125,13 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
 
   /** Whether it has been closed. */
   get closed(): boolean {
-    return this.exitCode !== undefined || this.#core.closed
+    return native.instanceExitCode(this.#core.handle, this.#slot) !== undefined
   }
 
   /** The exit code that it was closed with, `undefined` while it is open. */
   get exitCode(): number | undefined {
-    return native.instanceExitCode(this.#core.handle, this.#slot)
+    const code = native.instanceExitCode(this.#core.handle, this.#slot)
+    return code === undefined || code < 0 ? this.#exitCode : (this.#exitCode ?? code)
   }
 
   /**
@@ -140,7 +143,8 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
    */
   close(exitCode = 0): void {
     const code = checkInteger(exitCode, 'exitCode', 0, 2 ** 32 - 1) ?? 0
-    if (this.exitCode !== undefined) return
+    if (this.closed) return
+    this.#exitCode = code
     native.instanceClose(this.#core.handle, this.#slot, code)
     if (this.#ownsStore) this.#core.close()
     this.#owner.closed(this)

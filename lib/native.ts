@@ -73,8 +73,8 @@ export const ExternKind = { Func: 0, Memory: 1, Global: 2, Table: 3, Tag: 4 } as
 
 type Native = typeof Binding & RawFunctions
 
-/** On functions and `Func`s: the holder array of their store. */
-export const holderKey: unique symbol = Symbol('node-wasmtime.store')
+/** On functions and `Func`s: the `StoreCore` of their store, which holds all that they need. */
+export const coreKey: unique symbol = Symbol('node-wasmtime.store')
 
 /** On functions and `Func`s: their handle in that store. */
 export const indexKey: unique symbol = Symbol('node-wasmtime.index')
@@ -102,15 +102,15 @@ function load(): Native {
 export const native: Native = load()
 
 /**
- * Prepares the addon for this environment. `wrapFunc` makes the `Func` of a function handle, given the holder array of
+ * Prepares the addon for this environment. `wrapFunc` makes the `Func` of a function handle, given the `StoreCore` of
  * its store.
  */
-export function registerEnvironment(wrapFunc: (holder: unknown, index: number) => object): void {
+export function registerEnvironment(wrapFunc: (core: unknown, index: number) => object): void {
   native.registerEnvironment(
     createNativeError as (kind: string, message: string, detail: unknown) => Error,
     attachWasmFrames,
     wrapFunc,
-    holderKey,
+    coreKey,
     indexKey,
   )
 }

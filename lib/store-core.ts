@@ -17,7 +17,8 @@ export class StoreCore {
   readonly handle: StoreHandle
   /**
    * Read by native code: 0 instances by slot, 1 values of `externref`s, 2 `Func`s by handle. Only kept alive: 3 this
-   * object, 4 lists of callbacks, 5 views of memories by handle.
+   * object, 4 lists of callbacks, 5 views of memories by handle, 6 memory of
+   * native code.
    */
   readonly holder: any[]
   readonly #engine: Binding.Engine
@@ -32,6 +33,7 @@ export class StoreCore {
     this.holder[3] = this
     this.holder[4] = list()
     this.holder[5] = list()
+    this.holder[6] = list()
     this.handle = native.storeNew(engine, this.holder)
     this.#engine = engine
   }

@@ -11,6 +11,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationCo
 use crate::env_state::EnvState;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::raw_env::RawEnv;
+use crate::store::StorePin;
 
 /// Frames that an error's trace keeps.
 const MAX_FRAMES: usize = 64;
@@ -143,11 +144,13 @@ impl Engine {
   pub fn close_stores(&self, env: Env, exit_code: u32) -> napi::Result<()> {
     let raw = RawEnv(env.raw());
     let state = EnvState::of(raw)?;
-    state.for_each_store(|store| {
+    for store in state.stores() {
+      // SAFETY: registered, so alive; closing one frees no other.
+      let store = StorePin::new(unsafe { &*store });
       if wasmtime::Engine::same(&store.engine, &self.inner) {
         store.close(raw, Some(exit_code));
       }
-    });
+    }
     Ok(())
   }
 }

@@ -154,6 +154,11 @@ impl EnvState {
     }
   }
 
+  /// Every store that is alive now.
+  pub fn stores(&self) -> Vec<*const StoreInner> {
+    self.stores.borrow().clone()
+  }
+
   /// Runs `f` on every store that is alive. `f` must not make or free one.
   pub fn for_each_store(&self, mut f: impl FnMut(&StoreInner)) {
     for &store in self.stores.borrow().iter() {
@@ -177,14 +182,8 @@ impl EnvState {
     });
     env.close_scope(scope);
     for store in abandoned {
-      // SAFETY: registered, so alive; nothing has run since it was found.
-      let inner = unsafe { &*store };
-      if inner.has_finalizer() {
-        inner.close(env, None);
-      } else {
-        // SAFETY: a closed store without a finaliser belongs to this list, and JavaScript has nothing left of it.
-        drop(unsafe { Box::from_raw(store.cast_mut()) });
-      }
+      // SAFETY: registered, so alive; nothing has run since it was found. Its finaliser is on its way.
+      unsafe { &*store }.close(env, None);
     }
     // Look again when twice as many are there, so that the looks cost a constant share of the making.
     self.sweep_at.set(self.stores.borrow().len().saturating_mul(2).max(MIN_SWEEP));
@@ -223,17 +222,6 @@ unsafe extern "C" fn on_cleanup(data: *mut c_void) {
   // SAFETY: `install` gave the hook a count of its own; Node runs the hook once, on the environment's thread.
   let state = unsafe { Arc::from_raw(data.cast_const().cast::<EnvState>()) };
   state.alive.store(false, Ordering::Relaxed);
-  // Closed stores have no finaliser any more; the open ones are finalised by Node after the hooks.
-  let mut closed = Vec::new();
-  state.for_each_store(|store| {
-    if !store.has_finalizer() && !store.is_running() {
-      closed.push(ptr::from_ref(store).cast_mut());
-    }
-  });
-  for store in closed {
-    // SAFETY: a closed store without a finaliser belongs to this list, and no JavaScript runs any more.
-    drop(unsafe { Box::from_raw(store) });
-  }
 }
 
 unsafe extern "C" fn drop_state(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {

@@ -1,7 +1,8 @@
 //! A wasm (or host) function of a store as a plain JavaScript function: the hot path into wasm.
 //!
-//! The function's data pointer is an [`ExportFunc`] that the store owns; a hidden property of the function holds the
-//! store's JavaScript side, so the store outlives it. Lives on: the JavaScript thread.
+//! The function's data pointer is a [`Tomb`], which leads to an [`ExportFunc`] that the store owns, as long as the store is
+//! not freed; a hidden property of the function holds the store's JavaScript side, and so the tomb. Lives on: the
+//! JavaScript thread.
 
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,11 +11,13 @@ use std::ptr;
 use napi::sys;
 use wasmtime::{AsContextMut, Func, RootScope, Val, ValRaw};
 
+use crate::env_state::EnvState;
 use crate::failure::Failure;
 use crate::instance_slot::InstanceSlot;
 use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
 use crate::signature::{Signature, ValueKind};
-use crate::store::StoreInner;
+use crate::store::{StoreInner, StorePin};
+use crate::tomb::Tomb;
 use crate::values::{describe, expectation, raw_from_js, raw_to_js, results_to_js};
 
 /// Arguments or results that need no allocation.
@@ -37,6 +40,11 @@ impl ExportFunc {
 
   pub fn signature(&self) -> &Signature {
     &self.signature
+  }
+
+  /// The code that the function's instance was closed with.
+  pub fn exit_code(&self) -> Option<u32> {
+    self.slot().and_then(InstanceSlot::exit_code)
   }
 
   #[inline]
@@ -234,15 +242,20 @@ unsafe extern "C" fn call_export<const N: usize>(env: sys::napi_env, info: sys::
   // SAFETY: Node passes both to the running callback.
   unsafe { call.load(env, info) };
   let raw = RawEnv(env);
-  // SAFETY: the data pointer of an exported function is its `ExportFunc`; its hidden property keeps the store alive.
-  let export = unsafe { &*call.data.cast_const().cast::<ExportFunc>() };
+  // SAFETY: the data pointer of an exported function is its tomb, in memory that the function's hidden property holds.
+  let tomb = unsafe { &*call.data.cast_const().cast::<Tomb>() };
   let outcome = catch_unwind(AssertUnwindSafe(|| {
-    if let Some(args) = call.args().get(..call.count) {
-      export.call(raw, args)
-    } else {
-      // SAFETY: as above.
-      let args = unsafe { call.all(env, info) };
-      export.call(raw, &args)
+    let export = tomb.target::<ExportFunc>().ok_or_else(|| tomb.failure())?;
+    // SAFETY: the tomb of a store that is not freed leads to an export function of it, which the pin keeps so.
+    let export = unsafe { &*export };
+    let _pin = StorePin::new(export.store());
+    match call.args().get(..call.count) {
+      Some(args) => export.call(raw, args),
+      None => {
+        // SAFETY: as above.
+        let args = unsafe { call.all(env, info) };
+        export.call(raw, &args)
+      }
     }
   }));
   let failure = match outcome {
@@ -250,6 +263,8 @@ unsafe extern "C" fn call_export<const N: usize>(env: sys::napi_env, info: sys::
     Ok(Err(failure)) => failure,
     Err(payload) => Failure::panic(&*payload),
   };
-  failure.throw(raw, &export.store().state);
+  if let Ok(state) = EnvState::of(raw) {
+    failure.throw(raw, &state);
+  }
   ptr::null_mut()
 }

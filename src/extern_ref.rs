@@ -10,7 +10,7 @@ use wasmtime::{AsContextMut, ExternRef, Func, HeapType, Rooted, StoreContextMut,
 use crate::failure::Failure;
 use crate::raw_env::{Kind, RawEnv, Value};
 use crate::signature::type_name;
-use crate::store::{StoreData, StoreInner};
+use crate::store::{CORE, StoreData, StoreInner};
 
 /// Part of the holder array where the values are.
 const VALUES: u32 = 1;
@@ -114,13 +114,12 @@ impl StoreInner {
     if !matches!(env.kind(value), Kind::Function | Kind::Object) {
       return Ok(None);
     }
-    let (Some(store_key), Some(index_key), Some(holder)) =
-      (self.state.store_key(env), self.state.index_key(env), self.holder(env))
-    else {
+    let (Some(store_key), Some(index_key)) = (self.state.store_key(env), self.state.index_key(env)) else {
       return Ok(None);
     };
+    let core = self.holder_part(env, CORE)?;
     let owner = env.get_property(value, store_key).map_err(|_| Failure::Pending)?;
-    if !env.strict_equals(owner, holder) {
+    if !env.strict_equals(owner, core) {
       return Ok(None);
     }
     let index = env.get_property(value, index_key).map_err(|_| Failure::Pending)?;

@@ -16,7 +16,7 @@ use crate::linker::{HostFuncConfig, NO_SLOT, host_func, store_func};
 use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
 use crate::raw_env::{RawEnv, Value};
 use crate::signature::Signature;
-use crate::store::StoreInner;
+use crate::store::{CORE, StoreInner};
 
 /// Makes a function of a store from a JavaScript function; gives its handle. JavaScript keeps the callback alive.
 #[napi]
@@ -74,15 +74,15 @@ fn create(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let store = store_arg(env, handle)?;
   let index = index_arg(env, index_value)?;
   let name = env.get_string(name).map_err(|_| Failure::type_error("expected a name"))?;
-  let export = export_func(store, index, index_arg(env, slot)?, &name)?;
+  let export = export_func(&store, index, index_arg(env, slot)?, &name)?;
+  let tomb = store.add_tomb(env, std::ptr::from_ref(export).cast())?;
+  let core = store.holder_part(env, CORE)?;
   let make = || {
     let callback = callback_for(export.signature().params.len());
-    let function = env.function(&name, callback, std::ptr::from_ref(export).cast_mut().cast())?;
+    let function = env.function(&name, callback, tomb.cast_mut().cast())?;
     let state = &store.state;
-    if let (Some(store_key), Some(index_key), Some(holder)) =
-      (state.store_key(env), state.index_key(env), store.holder(env))
-    {
-      env.define_hidden(function, [(store_key, holder), (index_key, index_value)])?;
+    if let (Some(store_key), Some(index_key)) = (state.store_key(env), state.index_key(env)) {
+      env.define_hidden(function, [(store_key, core), (index_key, index_value)])?;
       Ok(function)
     } else {
       Err(crate::raw_env::Refused)
@@ -97,7 +97,7 @@ fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> 
   let [handle, index, stack, ..] = *args;
   let store = store_arg(env, handle)?;
   let export = store.export_func(index_arg(env, index)?).ok_or_else(|| Failure::internal("funcCreate comes first"))?;
-  // SAFETY: the store keeps it as long as it lives, and the handle keeps the store alive during this call.
+  // SAFETY: the store keeps it as long as it lives, and `store` pins that.
   let export = unsafe { &*export };
   let signature = export.signature();
   if !signature.numeric {

@@ -44,7 +44,7 @@ pub fn global_new(
     let mutability = if config.mutable { Mutability::Var } else { Mutability::Const };
     let value = Value(value.raw());
     let ready = store.prepare(raw, &content, value)?.ok_or_else(|| wrong_value(raw, &content, value))?;
-    with_ready(raw, store, &content, value, ready, |mut ctx, val| {
+    with_ready(raw, &store, &content, value, ready, |mut ctx, val| {
       let global = Global::new(ctx.as_context_mut(), GlobalType::new(content.clone(), mutability), val)
         .map_err(|error| Failure::new(FailureKind::Limit, format!("the global could not be made: {error:#}")))?;
       Ok(store.register(global.into(), ctx))
@@ -63,7 +63,7 @@ pub fn global_type(
   let raw = RawEnv(env.raw());
   let read = || {
     let store = StoreInner::of(raw, Value(store.raw()))?;
-    let global = global_at(store, index)?;
+    let global = global_at(&store, index)?;
     store.with(|ctx| global_info(&global.ty(&ctx)))
   };
   read().map_err(|failure| failure.into_napi(raw))
@@ -111,22 +111,22 @@ pub fn read_val(
 fn get(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, index, ..] = *args;
   let store = store_arg(env, handle)?;
-  let global = global_at(store, index_arg(env, index)?)?;
-  let value = read_val(env, store, |ctx| Ok(Some(global.get(ctx))))?;
+  let global = global_at(&store, index_arg(env, index)?)?;
+  let value = read_val(env, &store, |ctx| Ok(Some(global.get(ctx))))?;
   Ok(value.unwrap_or_else(|| env.undefined()))
 }
 
 fn set(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, index, value, ..] = *args;
   let store = store_arg(env, handle)?;
-  let global = global_at(store, index_arg(env, index)?)?;
+  let global = global_at(&store, index_arg(env, index)?)?;
   let ty = store.with(|ctx| global.ty(&ctx))?;
   if ty.mutability() == Mutability::Const {
     return Err(Failure::type_error("the global is immutable"));
   }
   let content = ty.content();
   let ready = store.prepare(env, content, value)?.ok_or_else(|| wrong_value(env, content, value))?;
-  with_ready(env, store, content, value, ready, |ctx, val| {
+  with_ready(env, &store, content, value, ready, |ctx, val| {
     global.set(ctx, val).map_err(|error| Failure::type_error(format!("{error:#}")))
   })?;
   Ok(env.undefined())

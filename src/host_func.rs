@@ -5,7 +5,6 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -45,13 +44,14 @@ pub struct Stack {
 
 pub struct HostFunc {
   pub info: Arc<HostFuncInfo>,
-  callback: Cell<sys::napi_ref>,
+  callback: sys::napi_ref,
   pub stack: Option<Stack>,
   /// Whether the first argument is the importing instance.
   pub with_module: bool,
   state: Arc<EnvState>,
   /// Its engine's count of such functions.
   counter: Arc<AtomicU32>,
+  counted: Cell<bool>,
 }
 
 // SAFETY: used on the JavaScript thread alone; a drop elsewhere only hands the references to `EnvState::release`.
@@ -73,8 +73,9 @@ impl HostFunc {
     let reference =
       env.reference(callback, 0).map_err(|_| Failure::type_error("a host function must be a function"))?;
     counter.fetch_add(1, Ordering::Relaxed);
-    let callback = Cell::new(reference);
-    Ok(Self { info: Arc::new(info), callback, stack, with_module, state, counter: Arc::clone(counter) })
+    let counter = Arc::clone(counter);
+    let counted = Cell::new(true);
+    Ok(Self { info: Arc::new(info), callback: reference, stack, with_module, state, counter, counted })
   }
 
   pub fn state(&self) -> &Arc<EnvState> {
@@ -84,16 +85,13 @@ impl HostFunc {
   /// The JavaScript function.
   #[inline]
   pub fn callback(&self, env: RawEnv) -> Option<Value> {
-    let callback = self.callback.get();
-    if callback.is_null() { None } else { env.dereference(callback) }
+    env.dereference(self.callback)
   }
 
-  /// Lets the JavaScript function go, whoever still holds this. Later calls fail.
+  /// Takes the function out of the statistics: its runtime has ended. Wasm that is still on the stack may call it.
   pub fn release(&self) {
-    let callback = self.callback.replace(ptr::null_mut());
-    if !callback.is_null() {
+    if self.counted.replace(false) {
       self.counter.fetch_sub(1, Ordering::Relaxed);
-      self.state.release(callback);
     }
   }
 }
@@ -101,6 +99,7 @@ impl HostFunc {
 impl Drop for HostFunc {
   fn drop(&mut self) {
     self.release();
+    self.state.release(self.callback);
     if let Some(stack) = &self.stack {
       self.state.release(stack.array);
     }

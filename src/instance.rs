@@ -33,8 +33,8 @@ fn export(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
     return Err(Failure::type_error(format!("name: expected a string, got {}", crate::values::describe(env, name))));
   }
   let name = env.get_string(name).map_err(|_| Failure::Pending)?;
-  match slot.export(store, index, &name)? {
-    Some(handle) => packed(env, store, handle),
+  match slot.export(&store, index, &name)? {
+    Some(handle) => packed(env, &store, handle),
     None => Ok(env.undefined()),
   }
 }
@@ -48,24 +48,31 @@ fn packed(env: RawEnv, store: &StoreInner, handle: u32) -> Result<Value, Failure
 fn extern_kind(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, index, ..] = *args;
   let store = store_arg(env, handle)?;
-  packed(env, store, index_arg(env, index)?)
+  packed(env, &store, index_arg(env, index)?)
 }
 
-/// The exit code of a closed instance, `undefined` while it is open. Arguments: store handle, slot.
+/// How an instance has ended: its exit code, -1 if it was closed without one, `undefined` while it is open. Arguments:
+/// store handle, slot.
 fn exit_code(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, slot, ..] = *args;
-  let store = store_arg(env, handle)?;
-  match store.slot(index_arg(env, slot)?).and_then(crate::instance_slot::InstanceSlot::exit_code) {
-    Some(code) => env.uint32(code).map_err(|_| Failure::Pending),
-    None => Ok(env.undefined()),
-  }
+  let tomb = StoreInner::tomb_of(env, handle)?;
+  let code = match store_arg(env, handle) {
+    Ok(store) => match store.slot(index_arg(env, slot)?).and_then(crate::instance_slot::InstanceSlot::exit_code) {
+      Some(code) => Some(code),
+      None if store.is_closed() => None,
+      None => return Ok(env.undefined()),
+    },
+    Err(_) => tomb.exit_code(),
+  };
+  env.double(code.map_or(-1.0, f64::from)).map_err(|_| Failure::Pending)
 }
 
 /// Closes an instance; the first code wins. Arguments: store handle, slot, exit code.
 fn close(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, slot, code, ..] = *args;
-  let store = store_arg(env, handle)?;
-  if let Some(slot) = store.slot(index_arg(env, slot)?) {
+  if let Ok(store) = store_arg(env, handle)
+    && let Some(slot) = store.slot(index_arg(env, slot)?)
+  {
     slot.close(index_arg(env, code)?, &store.state);
   }
   Ok(env.undefined())
@@ -74,7 +81,7 @@ fn close(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
 /// Whether wasm of the store is on the native stack. Argument: store handle.
 fn running(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, ..] = *args;
-  Ok(env.boolean(store_arg(env, handle)?.is_running()))
+  Ok(env.boolean(store_arg(env, handle).is_ok_and(|store| store.is_running())))
 }
 
 raw_functions! {

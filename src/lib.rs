@@ -30,6 +30,7 @@ mod signature;
 mod store;
 mod table;
 mod thrown;
+mod tomb;
 mod trace;
 mod values;
 

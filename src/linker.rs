@@ -526,7 +526,7 @@ impl InstancePre {
   ) -> napi::Result<u32> {
     let raw = RawEnv(env.raw());
     StoreInner::of(raw, Value(store.raw()))
-      .and_then(|store| self.instantiate(raw, store, Value(object.raw())))
+      .and_then(|store| self.instantiate(raw, &store, Value(object.raw())))
       .map_err(|failure| failure.into_napi(raw))
   }
 }

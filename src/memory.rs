@@ -71,7 +71,7 @@ pub fn memory_type(
   let raw = RawEnv(env.raw());
   let read = || {
     let store = StoreInner::of(raw, Value(store.raw()))?;
-    let memory = memory_at(store, index)?;
+    let memory = memory_at(&store, index)?;
     store.with(|ctx| memory_info(&memory.ty(&ctx)))
   };
   read().map_err(|failure| failure.into_napi(raw))
@@ -81,7 +81,7 @@ pub fn memory_type(
 fn byte_size(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, index, ..] = *args;
   let store = store_arg(env, handle)?;
-  let memory = memory_at(store, index_arg(env, index)?)?;
+  let memory = memory_at(&store, index_arg(env, index)?)?;
   let size = store.with(|ctx| memory.data_size(&ctx))?;
   number(env, size as u64)
 }
@@ -90,7 +90,7 @@ fn byte_size(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
 fn page_count(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, index, ..] = *args;
   let store = store_arg(env, handle)?;
-  let memory = memory_at(store, index_arg(env, index)?)?;
+  let memory = memory_at(&store, index_arg(env, index)?)?;
   let size = store.with(|ctx| memory.size(&ctx))?;
   number(env, size)
 }
@@ -99,7 +99,7 @@ fn page_count(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
 fn grow(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, index, delta, ..] = *args;
   let store = store_arg(env, handle)?;
-  let memory = memory_at(store, index_arg(env, index)?)?;
+  let memory = memory_at(&store, index_arg(env, index)?)?;
   let delta = size_arg(env, delta, "pages")?;
   let previous = store.with(|mut ctx| {
     let previous = memory.grow(ctx.as_context_mut(), delta);

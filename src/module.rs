@@ -118,7 +118,11 @@ impl Source {
   fn compile(&self, engine: &wasmtime::Engine) -> Result<Compiled, CompileError> {
     on_compile_thread(|| {
       let binary = self.binary()?;
-      let module = wasmtime::Module::from_binary(engine, &binary).map_err(|error| Box::new(compile_failure(&error)))?;
+      let module = wasmtime::Module::from_binary(engine, &binary).map_err(|error| {
+        // The compiler hides what is wrong in a function body behind its own words; validation says it plainly.
+        let plain = wasmtime::Module::validate(engine, &binary).err();
+        Box::new(compile_failure(&plain.unwrap_or(error)))
+      })?;
       let info = ModuleInfo::parse(&binary)
         .map_err(|error| compile_error(format!("cannot read the module's sections: {error}")))?;
       Ok(Compiled { module, info: Arc::new(info) })

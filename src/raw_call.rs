@@ -8,7 +8,7 @@ use napi::sys;
 use crate::env_state::EnvState;
 use crate::failure::Failure;
 use crate::raw_env::{CallbackInfo, RawEnv, Value};
-use crate::store::StoreInner;
+use crate::store::{StoreInner, StorePin};
 use crate::values::describe;
 
 /// Arguments of a raw function; missing ones are `undefined`.
@@ -61,7 +61,7 @@ pub(crate) use raw_functions;
 
 /// The store of a handle.
 #[inline]
-pub fn store_arg<'a>(env: RawEnv, handle: Value) -> Result<&'a StoreInner, Failure> {
+pub fn store_arg(env: RawEnv, handle: Value) -> Result<StorePin, Failure> {
   StoreInner::of(env, handle)
 }
 

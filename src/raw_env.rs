@@ -111,21 +111,26 @@ impl RawEnv {
     out!(napi_create_array_with_length(self.0, length) -> ptr::null_mut()).map(Value)
   }
 
-  /// A new `Uint8Array` with its own buffer, filled by `fill`.
-  pub fn bytes(self, length: usize, fill: impl FnOnce(&mut [u8])) -> Result<Value, Refused> {
+  /// A new `ArrayBuffer` and the address of its bytes, which are zero.
+  pub fn array_buffer(self, length: usize) -> Result<(Value, *mut u8), Refused> {
     let mut data: *mut c_void = ptr::null_mut();
     let mut buffer = ptr::null_mut();
     // SAFETY: live env; both out-pointers outlive the call.
     let status = unsafe { sys::napi_create_arraybuffer(self.0, length, &raw mut data, &raw mut buffer) };
-    if status != sys::Status::napi_ok {
+    if status != sys::Status::napi_ok || (data.is_null() && length > 0) {
       return Err(Refused);
     }
-    if length > 0 && !data.is_null() {
-      // SAFETY: Node-API says that `data` is the start of `length` bytes (V8 zeroes them), which nobody else sees yet.
-      fill(unsafe { std::slice::from_raw_parts_mut(data.cast::<u8>(), length) });
+    Ok((Value(buffer), data.cast()))
+  }
+
+  /// A new `Uint8Array` with its own buffer, filled by `fill`.
+  pub fn bytes(self, length: usize, fill: impl FnOnce(&mut [u8])) -> Result<Value, Refused> {
+    let (buffer, data) = self.array_buffer(length)?;
+    if length > 0 {
+      // SAFETY: `data` is the start of `length` bytes, which nobody else sees yet.
+      fill(unsafe { std::slice::from_raw_parts_mut(data, length) });
     }
-    out!(napi_create_typedarray(self.0, sys::TypedarrayType::uint8_array, length, buffer, 0) -> ptr::null_mut())
-      .map(Value)
+    self.uint8_array(buffer, length)
   }
 
   #[inline]

@@ -4,8 +4,9 @@
 //! of the innermost host call if there is one, else the store itself, and it refuses a second access while one is under
 //! way, so there is never a second `&mut`. The JavaScript side (`lib/store-core.ts`) holds all callbacks and reference
 //! values in one array, the holder; native code has only a weak reference to it. Whatever can reach the store in
-//! JavaScript holds that array, so the store is freed when it has been collected: by its finaliser if the store was
-//! still open, by [`EnvState::sweep_stores`] if it was closed. Lives on: the JavaScript thread.
+//! JavaScript holds that array, and reaches the native store through a [`Tomb`]. A store is freed by `close`, as soon as
+//! no native frame uses it ([`StorePin`]); one that is never closed, by its finaliser when the array has been collected.
+//! Lives on: the JavaScript thread.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::HashMap;
@@ -28,11 +29,16 @@ use crate::failure::Failure;
 use crate::instance_slot::InstanceSlot;
 use crate::memory_view::Views;
 use crate::raw_env::{RawEnv, Value};
+use crate::tomb::{Tomb, Tombs};
 
-/// What the collector is told that a store weighs besides its memories and tables, in bytes, until it is freed: also a
-/// closed one, whose JavaScript objects keep a little native memory. Objects with a native reference survive V8's quick
-/// collections, so without some weight thousands of closed instances would wait for the next thorough one.
-const BASE_WEIGHT: i64 = 128 * 1024;
+/// What the collector is told that an open store weighs besides its memories and tables, in bytes.
+const BASE_WEIGHT: i64 = 4 * 1024;
+
+/// Part of the holder array with the `StoreCore`.
+pub const CORE: u32 = 3;
+
+/// Part of the holder array with the memory of the tombs.
+const TOMBS: u32 = 6;
 
 /// Elements that a table may have: the limit of the browsers, from the JavaScript API of WebAssembly.
 const MAX_TABLE_ELEMENTS: usize = 10_000_000;
@@ -134,7 +140,13 @@ pub struct StoreInner {
   #[expect(clippy::vec_box, reason = "exported functions and host calls keep pointers to slots")]
   slots: RefCell<Vec<Box<InstanceSlot>>>,
   /// Weak; an array: instances by slot, extern values, functions by index.
-  holder: sys::napi_ref,
+  holder: Cell<sys::napi_ref>,
+  /// The tomb that the store's handle points to, and those of its functions.
+  own_tomb: Cell<*const Tomb>,
+  func_tombs: RefCell<Vec<(*const Tomb, *const ExportFunc)>>,
+  tombs: Tombs,
+  /// Native frames that use the store.
+  pins: Cell<u32>,
   pub free_values: Arc<FreeList>,
   /// Live reference values at which the store's garbage is collected.
   pub collect_values_at: Cell<u32>,
@@ -203,7 +215,11 @@ impl StoreInner {
       func_indexes: RefCell::default(),
       export_funcs: RefCell::default(),
       slots: RefCell::default(),
-      holder,
+      holder: Cell::new(holder),
+      own_tomb: Cell::new(ptr::null()),
+      func_tombs: RefCell::default(),
+      tombs: Tombs::default(),
+      pins: Cell::new(0),
       free_values: Arc::default(),
       collect_values_at: Cell::new(1024),
       views: Views::default(),
@@ -232,14 +248,31 @@ impl StoreInner {
   }
 
   /// The store behind a handle that `store_new` made.
-  ///
-  /// The lifetime is the handle's: the caller's JavaScript arguments keep it alive while the native call runs.
   #[inline]
-  pub fn of<'a>(env: RawEnv, handle: Value) -> Result<&'a Self, Failure> {
+  pub fn of(env: RawEnv, handle: Value) -> Result<StorePin, Failure> {
+    let tomb = Self::tomb_of(env, handle)?;
+    match tomb.target::<Self>() {
+      // SAFETY: the tomb of a store that is not freed leads to it.
+      Some(store) => Ok(StorePin::new(unsafe { &*store })),
+      None => Err(tomb.failure()),
+    }
+  }
+
+  /// The tomb behind a handle.
+  #[inline]
+  pub fn tomb_of<'a>(env: RawEnv, handle: Value) -> Result<&'a Tomb, Failure> {
     let data = env.get_external(handle).map_err(|_| Failure::type_error("expected a store handle"))?;
     // SAFETY: the package's own TypeScript passes only externals that `store_new` made (they never leave private
-    // fields), and the finaliser that frees the store runs only when no handle is left.
-    Ok(unsafe { &*data.cast_const().cast::<Self>() })
+    // fields), together with what holds the tomb's memory.
+    Ok(unsafe { &*data.cast_const().cast::<Tomb>() })
+  }
+
+  /// Makes the tomb of an export function of this store.
+  pub fn add_tomb(&self, env: RawEnv, export: *const ExportFunc) -> Result<*const Tomb, Failure> {
+    let buffers = self.holder_part(env, TOMBS)?;
+    let tomb = self.tombs.add(env, buffers, export.cast())?;
+    self.func_tombs.borrow_mut().push((tomb, export));
+    Ok(tomb)
   }
 
   #[inline]
@@ -440,12 +473,8 @@ impl StoreInner {
   /// The JavaScript side's array number `part` (see `lib/store-core.ts`).
   pub fn holder_part(&self, env: RawEnv, part: u32) -> Result<Value, Failure> {
     let holder =
-      env.dereference(self.holder).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
+      env.dereference(self.holder.get()).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
     env.get_element(holder, part).map_err(|_| Failure::Pending)
-  }
-
-  pub fn holder(&self, env: RawEnv) -> Option<Value> {
-    env.dereference(self.holder)
   }
 
   /// Closes the store: at once, or when the wasm that runs in it has returned.
@@ -468,12 +497,35 @@ impl StoreInner {
       self.drop_store();
     }
     self.report(env);
-    // A finaliser runs only when the event loop turns; a loop that makes and closes stores would pile them up.
-    if let Some(holder) = env.dereference(self.holder)
-      && env.remove_wrap(holder)
-    {
-      self.has_finalizer.set(false);
+  }
+
+  /// Frees a closed store that no native frame uses any more.
+  #[cold]
+  fn retire(&self) {
+    if self.depth.get() > 0 || self.busy.get() || !self.has_finalizer.get() {
+      return;
     }
+    let Some(env) = self.state.env() else { return };
+    // If the holder has been collected already, so have the tombs, and the finaliser is on its way.
+    let Some(holder) = env.dereference(self.holder.get()) else { return };
+    if !env.remove_wrap(holder) {
+      return;
+    }
+    self.has_finalizer.set(false);
+    let slots = self.slots.borrow();
+    let own_code = slots.first().and_then(|slot| slot.exit_code());
+    for (tomb, export) in self.func_tombs.take() {
+      // SAFETY: the store owns its export functions until it is dropped below.
+      let code = unsafe { &*export }.exit_code();
+      // SAFETY: the holder is alive, and with it the memory of the tombs.
+      unsafe { &*tomb }.close(code);
+    }
+    // SAFETY: as above.
+    unsafe { &*self.own_tomb.get() }.close(own_code);
+    drop(slots);
+    self.state.release(self.holder.replace(ptr::null_mut()));
+    // SAFETY: `store_new` boxed it, it has no finaliser any more, no tomb leads to it, and no frame uses it.
+    drop(unsafe { Box::from_raw(ptr::from_ref(self).cast_mut()) });
   }
 
   fn drop_store(&self) {
@@ -508,12 +560,40 @@ impl StoreInner {
 
   /// Whether JavaScript has lost every handle.
   pub fn is_abandoned(&self, env: RawEnv) -> bool {
-    self.depth.get() == 0 && !self.busy.get() && env.dereference(self.holder).is_none()
+    self.depth.get() == 0 && !self.busy.get() && env.dereference(self.holder.get()).is_none()
   }
+}
 
-  /// Whether Node will run the finaliser, which then frees this.
-  pub fn has_finalizer(&self) -> bool {
-    self.has_finalizer.get()
+/// Keeps a store from being freed while a native frame uses it: JavaScript that the frame runs may close it.
+pub struct StorePin(*const StoreInner);
+
+impl StorePin {
+  #[inline]
+  pub fn new(store: &StoreInner) -> Self {
+    store.pins.set(store.pins.get() + 1);
+    Self(store)
+  }
+}
+
+impl std::ops::Deref for StorePin {
+  type Target = StoreInner;
+
+  #[inline]
+  fn deref(&self) -> &StoreInner {
+    // SAFETY: a pinned store is not freed by `retire`, and its finaliser cannot run while the JavaScript that called the
+    // native frame holds it.
+    unsafe { &*self.0 }
+  }
+}
+
+impl Drop for StorePin {
+  #[inline]
+  fn drop(&mut self) {
+    let pins = self.pins.get() - 1;
+    self.pins.set(pins);
+    if pins == 0 && self.closed.get() {
+      self.retire();
+    }
   }
 }
 
@@ -526,7 +606,7 @@ impl Drop for StoreInner {
     } else {
       self.store.get_mut().take();
     }
-    self.state.release(self.holder);
+    self.state.release(self.holder.replace(ptr::null_mut()));
   }
 }
 
@@ -541,7 +621,7 @@ fn busy() -> Failure {
 unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
   // SAFETY: `store_new` boxed it, and nobody else frees it while it has this finaliser.
   let inner = unsafe { Box::from_raw(data.cast::<StoreInner>()) };
-  if inner.is_running() {
+  if inner.is_running() || inner.pins.get() > 0 {
     // `process.exit()` inside a host call tears the environment down above wasm frames that will never go on.
     mem::forget(inner);
   }
@@ -561,11 +641,13 @@ pub fn store_new(
   let make = || {
     let holder = Value(holder.raw());
     let inner = StoreInner::new(raw, Arc::clone(&state), engine, holder)?;
-    let data: *mut c_void = ptr::from_ref(&*inner).cast_mut().cast();
-    let handle = raw.external(data).map_err(|_| Failure::Pending)?;
-    raw.wrap(holder, data, finalize).map_err(|_| Failure::Pending)?;
+    let data: *const c_void = ptr::from_ref(&*inner).cast();
+    let tomb = inner.tombs.add(raw, inner.holder_part(raw, TOMBS)?, data)?;
+    inner.own_tomb.set(tomb);
+    let handle = raw.external(tomb.cast_mut().cast()).map_err(|_| Failure::Pending)?;
+    raw.wrap(holder, data.cast_mut(), finalize).map_err(|_| Failure::Pending)?;
     inner.has_finalizer.set(true);
-    // From here on the finaliser, or the sweep after a close, owns the box.
+    // From here on the finaliser, or `retire`, owns the box.
     let _ = Box::into_raw(inner);
     Ok(handle)
   };
@@ -582,15 +664,17 @@ pub fn store_close(
   exit_code: Option<u32>,
 ) -> napi::Result<()> {
   let raw = RawEnv(env.raw());
-  let inner = StoreInner::of(raw, Value(store.raw())).map_err(|failure| failure.into_napi(raw))?;
-  inner.close(raw, exit_code);
+  // One that is freed already needs no closing.
+  if let Ok(inner) = StoreInner::of(raw, Value(store.raw())) {
+    inner.close(raw, exit_code);
+  }
   Ok(())
 }
 
 #[napi]
 pub fn store_is_closed(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<bool> {
   let raw = RawEnv(env.raw());
-  StoreInner::of(raw, Value(store.raw())).map(StoreInner::is_closed).map_err(|failure| failure.into_napi(raw))
+  Ok(StoreInner::of(raw, Value(store.raw())).map_or(true, |store| store.is_closed()))
 }
 
 /// Collects the store's garbage: reference values that wasm no longer holds.

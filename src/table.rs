@@ -11,7 +11,7 @@ use crate::global::{read_val, with_ready};
 use crate::raw_call::{ARGS, index_arg, number, raw_functions, size_arg, store_arg};
 use crate::raw_env::{RawEnv, Value};
 use crate::signature::parse_type_name;
-use crate::store::StoreInner;
+use crate::store::{StoreInner, StorePin};
 use crate::values::{describe, expectation};
 
 fn table_at(store: &StoreInner, index: u32) -> Result<Table, Failure> {
@@ -66,7 +66,7 @@ pub fn table_new(
     if ty.maximum().is_some_and(|maximum| maximum < ty.minimum()) {
       return Err(Failure::new(FailureKind::Range, "the table's maximum is less than its minimum"));
     }
-    let index = with_element(raw, store, &ValType::Ref(element), Value(init.raw()), |mut ctx, reference| {
+    let index = with_element(raw, &store, &ValType::Ref(element), Value(init.raw()), |mut ctx, reference| {
       let table = Table::new(ctx.as_context_mut(), ty, reference)
         .map_err(|error| Failure::new(FailureKind::Limit, format!("the table could not be made: {error:#}")))?;
       Ok(store.register(table.into(), ctx))
@@ -93,16 +93,16 @@ pub fn table_type(
   let raw = RawEnv(env.raw());
   let read = || {
     let store = StoreInner::of(raw, Value(store.raw()))?;
-    let table = table_at(store, index)?;
+    let table = table_at(&store, index)?;
     store.with(|ctx| table_info(&table.ty(&ctx)))
   };
   read().map_err(|failure| failure.into_napi(raw))
 }
 
-fn table_arg(env: RawEnv, args: &[Value; ARGS]) -> Result<(&'static StoreInner, Table, ValType), Failure> {
+fn table_arg(env: RawEnv, args: &[Value; ARGS]) -> Result<(StorePin, Table, ValType), Failure> {
   let [handle, index, ..] = *args;
   let store = store_arg(env, handle)?;
-  let table = table_at(store, index_arg(env, index)?)?;
+  let table = table_at(&store, index_arg(env, index)?)?;
   let element = store.with(|ctx| ValType::Ref(table.ty(&ctx).element().clone()))?;
   Ok((store, table, element))
 }
@@ -121,7 +121,7 @@ fn get(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let (store, table, _) = table_arg(env, args)?;
   let [_, _, index, ..] = *args;
   let index = size_arg(env, index, "index")?;
-  let value = read_val(env, store, |ctx| Ok(table.get(ctx, index).map(wasmtime::Val::from)))?;
+  let value = read_val(env, &store, |ctx| Ok(table.get(ctx, index).map(wasmtime::Val::from)))?;
   value.ok_or_else(out_of_bounds)
 }
 
@@ -129,7 +129,7 @@ fn set(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let (store, table, element) = table_arg(env, args)?;
   let [_, _, index, value, ..] = *args;
   let index = size_arg(env, index, "index")?;
-  with_element(env, store, &element, value, |ctx, reference| {
+  with_element(env, &store, &element, value, |ctx, reference| {
     if index >= table.size(&ctx) {
       return Err(out_of_bounds());
     }
@@ -143,7 +143,7 @@ fn grow(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let (store, table, element) = table_arg(env, args)?;
   let [_, _, delta, value, ..] = *args;
   let delta = size_arg(env, delta, "elements")?;
-  let previous = with_element(env, store, &element, value, |ctx, reference| Ok(table.grow(ctx, delta, reference)))?;
+  let previous = with_element(env, &store, &element, value, |ctx, reference| Ok(table.grow(ctx, delta, reference)))?;
   store.report(env);
   match previous {
     Ok(previous) => number(env, previous),
@@ -156,7 +156,7 @@ fn fill(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [_, _, start, value, count] = *args;
   let start = size_arg(env, start, "index")?;
   let count = size_arg(env, count, "count")?;
-  with_element(env, store, &element, value, |ctx, reference| {
+  with_element(env, &store, &element, value, |ctx, reference| {
     table.fill(ctx, start, reference, count).map_err(|_| out_of_bounds())
   })?;
   Ok(env.undefined())

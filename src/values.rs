@@ -9,7 +9,7 @@ use crate::extern_ref::{FUNCTIONS, JsReference, Prepared};
 use crate::failure::Failure;
 use crate::raw_env::{Kind, RawEnv, Refused, Value};
 use crate::signature::{ValueKind, type_name};
-use crate::store::{StoreData, StoreInner};
+use crate::store::{CORE, StoreData, StoreInner};
 
 /// Converts a number or vector. Refused if the value is not of the kind; never runs JavaScript.
 #[inline]
@@ -150,10 +150,10 @@ impl StoreInner {
     if env.kind(known) == Kind::Object {
       return Ok(known);
     }
-    let holder = self.holder(env).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
+    let core = self.holder_part(env, CORE)?;
     let wrap = self.state.wrap_func(env).ok_or_else(|| Failure::internal("the environment is not registered"))?;
     let index = env.uint32(index).map_err(|_| Failure::Pending)?;
-    env.call(env.undefined(), wrap, &[holder, index]).map_err(|_| Failure::Pending)
+    env.call(env.undefined(), wrap, &[core, index]).map_err(|_| Failure::Pending)
   }
 }
 
