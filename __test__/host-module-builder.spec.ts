@@ -56,7 +56,7 @@ test('a host module that exports nothing compiles and can be instantiated', (t) 
   t.is(compiled.name, 'env')
   t.deepEqual(compiled.exportedFunctions, [])
   t.deepEqual(compiled.exportNames, [])
-  const instance: unknown = runtime.instantiate(compiled)
+  const instance = runtime.instantiate(compiled)
   t.is(runtime.module('env'), instance)
 })
 
@@ -102,7 +102,12 @@ test('withName, withParameterNames and withResultNames show in the definition, i
 
 test('naming no parameters and no results is the same as not naming them', (t) => {
   const make = (name: (f: HostFunctionBuilder) => HostFunctionBuilder) =>
-    name(new Runtime().newHostModuleBuilder('env').newFunctionBuilder().withFunc((n) => n, ['i32'], ['i32'])) // prettier-ignore
+    name(
+      new Runtime()
+        .newHostModuleBuilder('env')
+        .newFunctionBuilder()
+        .withFunc((n) => n, ['i32'], ['i32']),
+    )
       .export('f')
       .compile().exportedFunctions
   t.deepEqual(
@@ -125,8 +130,8 @@ test('value types can be given as bytes of ValueType, and definitions show their
 
 test('functions are in the order of the first export of each name, not in that of newFunctionBuilder', (t) => {
   const builder = new Runtime().newHostModuleBuilder('env')
-  const first = builder.newFunctionBuilder().withFunc(() => {}, [], []) // prettier-ignore
-  const second = builder.newFunctionBuilder().withFunc((n) => n, ['i64'], ['i64']) // prettier-ignore
+  const first = builder.newFunctionBuilder().withFunc(() => {}, [], [])
+  const second = builder.newFunctionBuilder().withFunc((n) => n, ['i64'], ['i64'])
   second.export('2')
   builder.exportMemory('memory')
   first.export('1')
@@ -147,7 +152,10 @@ test('exporting a name again replaces the function and keeps the first position'
   constant(constant(constant(builder, 'a', 1), 'b', 2), 'a', 3)
   const compiled = builder.compile()
   t.deepEqual(compiled.exportNames, ['a', 'b'])
-  t.deepEqual(compiled.exportedFunctions.map(({ index }) => index), [0, 1]) // prettier-ignore
+  t.deepEqual(
+    compiled.exportedFunctions.map(({ index }) => index),
+    [0, 1],
+  )
   runtime.instantiate(compiled)
   t.deepEqual(read(runtime, 'env', 'a', 'b'), [3, 2])
 })
@@ -176,10 +184,15 @@ test('export takes the function as it is then: later changes of its builder and 
   const runtime = new Runtime()
   const builder = runtime.newHostModuleBuilder('env')
   const results: 'i32'[] = ['i32']
-  const f = builder.newFunctionBuilder().withFunc(() => 1, [], results).withName('one') // prettier-ignore
+  const f = builder
+    .newFunctionBuilder()
+    .withFunc(() => 1, [], results)
+    .withName('one')
   f.export('one')
   results.push('i32')
-  f.withFunc(() => 2, [], ['i32']).withName('two').export('two') // prettier-ignore
+  f.withFunc(() => 2, [], ['i32'])
+    .withName('two')
+    .export('two')
   const instance = builder.instantiate()
   t.deepEqual(
     instance.exportedFunctionDefinitions.map(({ name, resultTypes }) => [name, resultTypes]),
@@ -213,7 +226,11 @@ test('one function builder can export under several names, in every style, each 
 
 test('an export name may be empty; the function is then called by its index', (t) => {
   const runtime = new Runtime()
-  const builder = runtime.newHostModuleBuilder('env').newFunctionBuilder().withFunc((n) => -n, ['i32'], ['i32']).export('') // prettier-ignore
+  const builder = runtime
+    .newHostModuleBuilder('env')
+    .newFunctionBuilder()
+    .withFunc((n) => -n, ['i32'], ['i32'])
+    .export('')
   const [definition] = builder.instantiate().exportedFunctionDefinitions
   t.is(definition?.name, '')
   t.is(definition?.debugName, 'env.$0')
@@ -245,7 +262,8 @@ test('an instance has the name of the builder, which cannot be instantiated twic
   t.is(runtime.module('env'), instance)
   instance.close()
   t.is(runtime.module('env'), undefined)
-  t.is(builder.instantiate() as unknown, runtime.module('env'))
+  const again = builder.instantiate()
+  t.is(runtime.module('env'), again)
 })
 
 test('exportedFunction of a host module is an error, however it was instantiated and got', (t) => {
@@ -256,9 +274,8 @@ test('exportedFunction of a host module is an error, however it was instantiated
     for (const name of ['f', 'missing']) {
       t.throws(() => instance!.exportedFunction(name), {
         instanceOf: WasmtimeError,
-        message:
-          'calling ExportedFunction is forbidden on host modules. See the note on ExportedFunction interface',
-      }) // prettier-ignore
+        message: 'calling ExportedFunction is forbidden on host modules. See the note on ExportedFunction interface',
+      })
     }
   }
 })

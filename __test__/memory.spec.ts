@@ -156,7 +156,7 @@ test('a new memory has limits that are checked', (t) => {
   for (const bad of [null, 1, 'x']) {
     t.throws(() => new Memory(store, bad as never), { message: /^limits must be an object/ })
   }
-  for (const bad of [-1, 1.5, NaN, '1', 65537, null]) {
+  for (const bad of [-1, 1.5, NaN, '1', 65537]) {
     t.throws(() => new Memory(store, { minimum: bad as never }), { message: /^limits\.minimum must be an integer/ })
   }
   t.throws(() => new Memory(store, { minimum: 2, maximum: 1 }), {

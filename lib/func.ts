@@ -1,6 +1,7 @@
 import { checkCallOptions, type CallOptions } from './call-options'
 import { ArgumentError } from './errors'
 import { describe } from './describe'
+import { exportedFunction } from './exported-function'
 import { coreKey, indexKey, native, registerEnvironment } from './native'
 import { type FunctionDefinition, definitionOf } from './function-definition'
 import type { Store } from './store'
@@ -85,7 +86,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
 
   /** The function as a plain JavaScript function: the fastest way to call it. The same one every time. */
   get function(): (...args: Args extends readonly any[] ? [...Args] : never) => Result {
-    return (this.#function ??= native.funcCreate(this.#core.handle, this.#index, this.#slot, this.#name))
+    return (this.#function ??= exportedFunction(this.#core, this.#index, this.#slot, this.#name))
   }
 
   /** Types of the parameters and results. */

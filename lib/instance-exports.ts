@@ -1,3 +1,4 @@
+import { ArgumentError } from './errors'
 import { Func, funcOf } from './func'
 import { Global } from './global'
 import { Memory } from './memory'
@@ -32,14 +33,52 @@ export function getExport(core: StoreCore, slot: number, name: string): Extern |
   return packed === undefined ? undefined : externOf(core, packed, slot, name)
 }
 
-/** @internal All exports by name: functions as plain JavaScript functions, the others as objects. */
-export function exportsObject(core: StoreCore, slot: number, exports: readonly ModuleExport[]): Record<string, any> {
-  const object = Object.create(null) as Record<string, unknown>
-  for (const { name } of exports) {
-    const item = getExport(core, slot, name)
-    // A name like `__proto__` must become an own property, too; hence no assignment.
-    const value = item instanceof Func ? item.function : item
-    Object.defineProperty(object, name, { value, enumerable: true })
+/** What the getters of an exports object need, under a key that is not enumerated. */
+const exportsKey: unique symbol = Symbol('node-wasmtime.exports')
+
+class ExportsCache {
+  readonly values: unknown[] = []
+
+  constructor(
+    readonly core: StoreCore,
+    readonly slot: number,
+  ) {}
+
+  load(index: number, name: string): unknown {
+    const item = getExport(this.core, this.slot, name)
+    return (this.values[index] = item instanceof Func ? item.function : item)
   }
-  return Object.freeze(object)
+}
+
+/** An object without members, so that no name that a module does not export is found. */
+const nothing: object = Object.freeze(Object.create(null))
+
+/** The properties of the exports objects of a module, the same for all its instances. */
+const descriptors = new WeakMap<readonly ModuleExport[], PropertyDescriptorMap>()
+
+function describeExports(exports: readonly ModuleExport[]): PropertyDescriptorMap {
+  // Without prototype: a module may export `__proto__`.
+  const map = Object.create(null) as PropertyDescriptorMap
+  exports.forEach(({ name }, index) => {
+    map[name] = {
+      enumerable: true,
+      get(this: { readonly [exportsKey]?: ExportsCache }): unknown {
+        const cache = this[exportsKey]
+        if (cache === undefined) throw new ArgumentError('a getter of exports was called on another object')
+        return cache.values[index] ?? cache.load(index, name)
+      },
+    }
+  })
+  descriptors.set(exports, map)
+  return map
+}
+
+/**
+ * @internal All exports by name: functions as plain JavaScript functions, the others as objects. Each is made when it is
+ * read for the first time: a module may export hundreds, of which a program uses a few.
+ */
+export function exportsObject(core: StoreCore, slot: number, exports: readonly ModuleExport[]): Record<string, any> {
+  const object = Object.create(nothing, { [exportsKey]: { value: new ExportsCache(core, slot) } }) as object
+  Object.defineProperties(object, descriptors.get(exports) ?? describeExports(exports))
+  return Object.preventExtensions(object) as Record<string, any>
 }

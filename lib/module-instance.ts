@@ -74,8 +74,7 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
    * All exports: functions as plain JavaScript functions (the fastest way to call them), memories, globals and tables as
    * objects.
    *
-   * @throws {ExitError} If the instance was closed before this was read for the first time; the functions throw it
-   * whenever they are called on a closed instance.
+   * Reading one for the first time, and calling a function, throws an {@link ExitError} if the instance is closed.
    */
   get exports(): Exports {
     return (this.#exports ??= exportsObject(this.#core, this.#slot, this.#compiled.exports) as Exports)

@@ -7,6 +7,11 @@ export type { Binding }
 /** A store, seen from JavaScript: an external value that only the addon can read. */
 export type StoreHandle = Binding.StoreHandle
 
+/** A function that is ready to be called: an external value that only the addon can read. */
+export interface PreparedFunc {
+  readonly __func: unique symbol
+}
+
 /** A memory, as the raw functions name it. */
 type Access<Args extends unknown[], Result> = (
   store: StoreHandle,
@@ -55,9 +60,16 @@ export interface RawFunctions {
   tableSet(store: StoreHandle, table: number, index: number, value: unknown): void
   tableGrow(store: StoreHandle, table: number, delta: number, value: unknown): number | undefined
   tableFill(store: StoreHandle, table: number, index: number, value: unknown, count: number): void
-  /** The plain JavaScript function of a function handle; `slot` is -1 if it belongs to no instance. */
-  funcCreate(store: StoreHandle, func: number, slot: number, name: string): (...args: any[]) => any
-  /** Only for functions that `funcCreate` has been called for. */
+  /** Prepares a function handle to be called; `slot` is -1 if the function belongs to no instance. */
+  funcPrepare(store: StoreHandle, func: number, slot: number, name: string): PreparedFunc
+  funcParamCount(func: PreparedFunc): number
+  funcCall0(func: PreparedFunc): any
+  funcCall1(func: PreparedFunc, a: unknown): any
+  funcCall2(func: PreparedFunc, a: unknown, b: unknown): any
+  funcCall3(func: PreparedFunc, a: unknown, b: unknown, c: unknown): any
+  funcCall4(func: PreparedFunc, a: unknown, b: unknown, c: unknown, d: unknown): any
+  funcCallMany(func: PreparedFunc, ...args: unknown[]): any
+  /** Only for functions that are prepared. */
   funcCallWithStack(store: StoreHandle, func: number, stack: BigUint64Array): void
   /** `handle * 8 + kind` of an export (see `ExternKind`), `undefined` if there is none of that name. */
   instanceExport(store: StoreHandle, slot: number, name: string): number | undefined

@@ -1,8 +1,8 @@
-//! A wasm (or host) function of a store as a plain JavaScript function: the hot path into wasm.
+//! A wasm (or host) function of a store, ready to be called from JavaScript: the hot path into wasm.
 //!
-//! The function's data pointer is a [`Tomb`], which leads to an [`ExportFunc`] that the store owns, as long as the store is
-//! not freed; a hidden property of the function holds the store's JavaScript side, and so the tomb. Lives on: the
-//! JavaScript thread.
+//! A JavaScript function (`lib/exported-function.ts`) passes its arguments to one of a few raw functions, together with a
+//! handle: an external value that points to a [`Tomb`], which leads to an [`ExportFunc`] as long as its store is not
+//! freed. Lives on: the JavaScript thread.
 
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +17,6 @@ use crate::instance_slot::InstanceSlot;
 use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
 use crate::signature::{Signature, ValueKind};
 use crate::store::{StoreInner, StorePin};
-use crate::tomb::Tomb;
 use crate::values::{describe, expectation, raw_from_js, raw_to_js, results_to_js};
 
 /// Arguments or results that need no allocation.
@@ -224,39 +223,30 @@ impl ExportFunc {
   }
 }
 
-/// The callback of a function with a number of parameters: Node-API fills every place that it is given, so exactly as
-/// many are, up to `INLINE`.
-pub fn callback_for(params: usize) -> Callback {
-  match params {
-    0 => call_export::<0>,
-    1 => call_export::<1>,
-    2 => call_export::<2>,
-    3 => call_export::<3>,
-    4 => call_export::<4>,
-    _ => call_export::<INLINE>,
-  }
-}
-
-unsafe extern "C" fn call_export<const N: usize>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+/// Calls a function: the raw function behind every exported function. Arguments: the handle of the function's tomb, then
+/// those of the function. `N` is how many are fetched at once, the handle included: Node-API fills every place that it is
+/// given, so exactly as many as the function takes are best.
+unsafe extern "C" fn call_handle<const N: usize>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
   let mut call = CallbackInfo::<N>::new();
   // SAFETY: Node passes both to the running callback.
   unsafe { call.load(env, info) };
   let raw = RawEnv(env);
-  // SAFETY: the data pointer of an exported function is its tomb, in memory that the function's hidden property holds.
-  let tomb = unsafe { &*call.data.cast_const().cast::<Tomb>() };
   let outcome = catch_unwind(AssertUnwindSafe(|| {
+    let spilled;
+    let args = if let Some(args) = call.args().get(..call.count) {
+      args
+    } else {
+      // SAFETY: as above.
+      spilled = unsafe { call.all(env, info) };
+      &spilled
+    };
+    let Some((handle, args)) = args.split_first() else { return Err(Failure::internal("no handle")) };
+    let tomb = StoreInner::tomb_of(raw, *handle)?;
     let export = tomb.target::<ExportFunc>().ok_or_else(|| tomb.failure())?;
     // SAFETY: the tomb of a store that is not freed leads to an export function of it, which the pin keeps so.
     let export = unsafe { &*export };
     let _pin = StorePin::new(export.store());
-    match call.args().get(..call.count) {
-      Some(args) => export.call(raw, args),
-      None => {
-        // SAFETY: as above.
-        let args = unsafe { call.all(env, info) };
-        export.call(raw, &args)
-      }
-    }
+    export.call(raw, args)
   }));
   let failure = match outcome {
     Ok(Ok(value)) => return value.0,
@@ -268,3 +258,12 @@ unsafe extern "C" fn call_export<const N: usize>(env: sys::napi_env, info: sys::
   }
   ptr::null_mut()
 }
+
+pub const FUNCTIONS: &[(&str, Callback)] = &[
+  ("funcCall0", call_handle::<1>),
+  ("funcCall1", call_handle::<2>),
+  ("funcCall2", call_handle::<3>),
+  ("funcCall3", call_handle::<4>),
+  ("funcCall4", call_handle::<5>),
+  ("funcCallMany", call_handle::<{ INLINE + 1 }>),
+];

@@ -8,15 +8,15 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::ValRaw;
 
-use crate::export_func::{ExportFunc, INLINE, callback_for};
+use crate::export_func::{ExportFunc, INLINE};
 use crate::extern_type::{ExternTypeInfo, extern_info};
 use crate::failure::{Failure, FailureKind};
 use crate::host_call::{HostBinding, raw_from_slots, raw_to_slots};
 use crate::linker::{HostFuncConfig, NO_SLOT, host_func, store_func};
-use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
+use crate::raw_call::{ARGS, index_arg, number, raw_functions, store_arg};
 use crate::raw_env::{RawEnv, Value};
 use crate::signature::Signature;
-use crate::store::{CORE, StoreInner};
+use crate::store::StoreInner;
 
 /// Makes a function of a store from a JavaScript function; gives its handle. JavaScript keeps the callback alive.
 #[napi]
@@ -67,36 +67,32 @@ fn export_func<'a>(store: &'a StoreInner, index: u32, slot: u32, name: &str) -> 
   Ok(unsafe { &*func })
 }
 
-/// Makes the JavaScript function of a handle. Arguments: store handle, function handle, slot of the instance that
-/// exports it (or -1), name.
-fn create(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
-  let [handle, index_value, slot, name, ..] = *args;
+/// Prepares a function to be called: gives a handle of its own for `funcCall...`. Arguments: store handle, function
+/// handle, slot of the instance that exports it (or -1), name.
+fn prepare(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, index, slot, name, ..] = *args;
   let store = store_arg(env, handle)?;
-  let index = index_arg(env, index_value)?;
   let name = env.get_string(name).map_err(|_| Failure::type_error("expected a name"))?;
-  let export = export_func(&store, index, index_arg(env, slot)?, &name)?;
-  let tomb = store.add_tomb(env, std::ptr::from_ref(export).cast())?;
-  let core = store.holder_part(env, CORE)?;
-  let make = || {
-    let callback = callback_for(export.signature().params.len());
-    let function = env.function(&name, callback, tomb.cast_mut().cast())?;
-    let state = &store.state;
-    if let (Some(store_key), Some(index_key)) = (state.store_key(env), state.index_key(env)) {
-      env.define_hidden(function, [(store_key, core), (index_key, index_value)])?;
-      Ok(function)
-    } else {
-      Err(crate::raw_env::Refused)
-    }
-  };
-  make().map_err(|_| Failure::internal("the environment is not registered"))
+  let export = export_func(&store, index_arg(env, index)?, index_arg(env, slot)?, &name)?;
+  let tomb = store.add_tomb(env, std::ptr::from_ref(export))?;
+  env.external(tomb.cast_mut().cast()).map_err(|_| Failure::Pending)
+}
+
+/// How many parameters a prepared function has. Argument: its handle.
+fn param_count(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, ..] = *args;
+  let tomb = StoreInner::tomb_of(env, handle)?;
+  let export = tomb.target::<ExportFunc>().ok_or_else(|| tomb.failure())?;
+  // SAFETY: the tomb of a store that is not freed leads to an export function of it, and nothing runs meanwhile.
+  number(env, unsafe { &*export }.signature().params.len() as u64)
 }
 
 /// Calls with a raw stack, results included. Arguments: store handle, function handle, `BigUint64Array`. The function
-/// must have been made before, by `funcCreate`.
+/// must have been prepared before.
 fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, index, stack, ..] = *args;
   let store = store_arg(env, handle)?;
-  let export = store.export_func(index_arg(env, index)?).ok_or_else(|| Failure::internal("funcCreate comes first"))?;
+  let export = store.export_func(index_arg(env, index)?).ok_or_else(|| Failure::internal("funcPrepare comes first"))?;
   // SAFETY: the store keeps it as long as it lives, and `store` pins that.
   let export = unsafe { &*export };
   let signature = export.signature();
@@ -165,6 +161,7 @@ fn stack_arg<'a>(env: RawEnv, stack: Value) -> Result<&'a [AtomicU64], Failure> 
 }
 
 raw_functions! {
-  "funcCreate" => create;
+  "funcPrepare" => prepare;
+  "funcParamCount" => param_count;
   "funcCallWithStack" => call_with_stack;
 }

@@ -68,6 +68,7 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
     global::FUNCTIONS,
     table::FUNCTIONS,
     func::FUNCTIONS,
+    export_func::FUNCTIONS,
     instance::FUNCTIONS,
     bench_floor::FUNCTIONS,
     &[("benchAdd", bench_floor::add)],

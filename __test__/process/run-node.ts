@@ -27,8 +27,8 @@ export interface RunOptions {
 
 /** Processes at once: AVA starts all tests of a file together. */
 const MAX_RUNNING = 2
-let running = 0
-const waiting: (() => void)[] = []
+const slots = Array.from({ length: MAX_RUNNING }, () => Promise.resolve())
+let next = 0
 
 /** The package's root directory, with a separator at the end. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -43,14 +43,14 @@ export function fixture(name: string): string {
  * `fixtures/`.
  */
 export async function runNode(script: string | { readonly file: string }, options: RunOptions = {}): Promise<Outcome> {
-  while (running >= MAX_RUNNING) await new Promise<void>((resolve) => waiting.push(resolve))
-  running += 1
-  try {
-    return await start(script, options)
-  } finally {
-    running -= 1
-    waiting.shift()?.()
-  }
+  // Each slot is a chain of promises: a process starts when the one before it in its slot has ended.
+  const slot = next++ % MAX_RUNNING
+  const outcome = (slots[slot] ?? Promise.resolve()).then(() => start(script, options))
+  slots[slot] = outcome.then(
+    () => {},
+    () => {},
+  )
+  return await outcome
 }
 
 function start(script: string | { readonly file: string }, options: RunOptions): Promise<Outcome> {
