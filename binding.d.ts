@@ -48,8 +48,8 @@ export declare class Linker {
   names(module: string): Array<string>
   /** The handle of a definition in a store, null if there is none. */
   get(store: StoreHandle, module: string, name: string): number | null
-  /** Resolves a module's imports. */
-  instantiatePre(module: Module): InstancePre
+  /** Resolves a module's imports; with a store, what belongs to one is checked at once, too. */
+  instantiatePre(module: Module, store?: StoreHandle | undefined): InstancePre
   /** Defines the exports of a command module as functions that make a fresh instance for each call. */
   defineCommand(store: StoreHandle, name: string, module: Module): void
 }

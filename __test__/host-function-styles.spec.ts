@@ -1,7 +1,8 @@
 import test from 'ava'
 
-import { Func, type HostFunctionBuilder, type ModuleInstance, Runtime, wasmFramesOf } from '../index.mjs'
+import { Func, type HostFunctionBuilder, LinkError, type ModuleInstance, Runtime, wasmFramesOf } from '../index.mjs'
 
+const styles = ['withFunc', 'withModuleFunc', 'withStackFunc', 'withModuleStackFunc'] as const
 const MAX_F32 = 3.4028234663852886e38
 
 /** Instantiates a module of the one host function `env.f`, and guests that import it. */
@@ -18,6 +19,10 @@ function forward(params: string, results: string): string {
   return `(module (import "env" "f" (func $f ${type})) (func (export "run") ${type}
     ${Array.from({ length: count }, (_, index) => `(local.get ${index})`).join(' ')} (call $f)))`
 }
+
+/** A builder whose styles can be told apart at run time only, which is more than their types can follow. */
+const anyStyle = (f: HostFunctionBuilder) =>
+  f as Record<(typeof styles)[number], (...args: any[]) => HostFunctionBuilder>
 
 /** A guest whose `run` hands a constant to `env.f`, and back what that returns. */
 const constant = (type: string, text: string) =>
@@ -51,7 +56,7 @@ for (const style of ['withFunc', 'withModuleFunc'] as const) {
         seen.push(args.at(-1))
         return args.at(-1)
       }
-      const [guest] = link((f) => f[style](callback as never, [type], [type]), constant(type, text))
+      const [guest] = link((f) => anyStyle(f)[style](callback, [type], [type]), constant(type, text))
       t.is(guest!.exports['run'](), value, `${type} ${text}`)
       t.is(seen.length, 1)
       t.is(seen[0], value, `${type} ${text}`)
@@ -89,8 +94,8 @@ test('an externref is the very value in both directions, and a funcref a Func or
     forward('funcref', 'funcref'),
   )
   const run = functions!.exportedFunction('run')!
-  t.is(run.call(run), run)
-  t.is(run.call(null), null)
+  t.is(functions!.exports['run'](run), run)
+  t.is(functions!.exports['run'](null), null)
   t.true(seen[0] instanceof Func)
   t.deepEqual(seen, [run, null])
 })
@@ -202,9 +207,9 @@ test('results that do not fit are a TypeError that names the function', (t) => {
 })
 
 test('a promise is a TypeError that names the function, in every style and whatever its results', async (t) => {
-  for (const style of ['withFunc', 'withModuleFunc', 'withStackFunc', 'withModuleStackFunc'] as const) {
+  for (const style of styles) {
     for (const results of [[], ['i32'], ['i32', 'i32']] as const) {
-      const [guest] = link((f) => f[style](async () => {}, [], results as []), forward('', results.join(' ')))
+      const [guest] = link((f) => anyStyle(f)[style](async () => {}, [], results), forward('', results.join(' ')))
       t.throws(
         () => guest!.exports['run'](),
         { instanceOf: TypeError, message: /env\.f/ },
@@ -222,7 +227,7 @@ test('without types a function takes the signature of each module that imports i
         f[style]((...all: any[]) => {
           const args = style === 'withFunc' ? all : all.slice(1)
           seen.push(args)
-          return args.length === 1 ? args[0] : args.reverse()
+          return args.length === 1 ? args[0] : args.toReversed()
         }),
       forward('i64', 'i64'),
       forward('f64 i32', 'i32 f64'),
@@ -239,22 +244,27 @@ test('without types a function takes the signature of each module that imports i
   }
 })
 
-test('one module may import an untyped function with several signatures', (t) => {
+test('one module cannot import an untyped function with two signatures, and is told what to do', (t) => {
+  const imports = '(import "env" "f" (func)) (import "env" "f" (func (param f64) (result f64)))'
+  t.throws(() => link((f) => f.withFunc(() => {}), `(module ${imports})`), {
+    instanceOf: LinkError,
+    message: /^import func\[env\.f\]: it is imported twice with different types; give the host function a type/,
+  })
   const [guest] = link(
-    (f) => f.withFunc((a?: number, b?: number) => (b === undefined ? undefined : (a ?? 0) + b)),
-    `(module (import "env" "f" (func $none)) (import "env" "f" (func $sum (param f64 i32) (result f64)))
-      (func (export "run") (result f64) (call $none) (call $sum (f64.const 0.5) (i32.const 2))))`,
+    (f) => f.withFunc((n) => n / 2),
+    `(module ${'(import "env" "f" (func (param f64) (result f64)))'.repeat(2)}
+      (func (export "run") (result f64) (call 1 (call 0 (f64.const 10)))))`,
   )
   t.is(guest!.exports['run'](), 2.5)
 })
 
 test('what a host function throws comes out unchanged, with frames that have the name given by withName', (t) => {
-  for (const style of ['withFunc', 'withModuleFunc', 'withStackFunc', 'withModuleStackFunc'] as const) {
+  for (const style of styles) {
     for (const thrown of [new Error('boom'), 'boom', undefined, null, 0, { any: 'thing' }]) {
       const callback = () => {
         throw thrown // oxlint-disable-line typescript/only-throw-error
       }
-      const [guest] = link((f) => f[style](callback, ['i32'], []).withName('named'), forward('i32', ''))
+      const [guest] = link((f) => anyStyle(f)[style](callback, ['i32'], []).withName('named'), forward('i32', ''))
       let caught: unknown = 'nothing was thrown'
       try {
         guest!.exports['run'](1)

@@ -165,7 +165,16 @@ test('several results are an array, both ways, in the order of the type', (t) =>
   t.deepEqual(exports['f'](1, 2n, 0.5, 0.25, value), [value, 0.25, 0.5, 2n, 1])
 })
 
-test('results beside a reference are right after a host call', (t) => {
+test('a number beside a reference is right after a host call without arguments', (t) => {
+  const { exports } = instantiate(
+    `(module (import "m" "f" (func $f)) (func (export "run") (param externref) (result i32 f64 externref)
+      (call $f) (i32.const 4) (f64.const 2.5) (local.get 0)))`,
+    (linker) => linker.func('m', 'f', { params: [], results: [] }, () => {}),
+  )
+  for (let round = 0; round < 10; round++) t.deepEqual(exports['run']('x'), [4, 2.5, 'x'])
+})
+
+test('results beside a reference are right after several host calls', (t) => {
   const value = { some: 'value' }
   const { exports } = instantiate(
     `(module (import "m" "f" (func $f)) (import "m" "g" (func $g (param externref) (result externref)))

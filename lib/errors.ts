@@ -74,6 +74,8 @@ export type TrapCode =
   | 'unhandled-tag'
   /** A continuation was resumed a second time. */
   | 'continuation-already-consumed'
+  /** The guest threw an exception that nobody caught. */
+  | 'uncaught-exception'
   /** Any trap that this list has no name for. */
   | 'other'
 
@@ -98,6 +100,7 @@ const trapCodeTable: Readonly<Record<TrapCode, true>> = {
   'cast-failure': true,
   'unhandled-tag': true,
   'continuation-already-consumed': true,
+  'uncaught-exception': true,
   other: true,
 }
 
@@ -394,7 +397,8 @@ function renderPlace(frame: WasmFrame): string {
   return frame.moduleOffset === undefined ? '' : ` (at 0x${frame.moduleOffset.toString(16)})`
 }
 
-function renderName(name: string): string {
+/** @internal A name that a guest chose, safe to print. */
+export function renderName(name: string): string {
   const head = name.length > MAX_RENDERED_NAME ? `${name.slice(0, MAX_RENDERED_NAME)}…` : name
   // Control characters, the two Unicode line separators, and the marks that rearrange a line as it is displayed.
   return head.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (char) => `\\u{${char.charCodeAt(0).toString(16)}}`)

@@ -129,10 +129,10 @@ export class HostModuleInstance {
     instance: HostModuleInstance,
     linker: Binding.Linker,
     wanted: ReadonlySet<string>,
-  ): { callbacks: readonly unknown[]; needsShared: boolean } {
+  ): { callbacks: readonly unknown[]; needsShared: boolean; core: StoreCore | undefined } {
     linker.defineAllOf(instance.#linker, instance.name, instance.name)
     const needsShared = [...wanted].some((name) => instance.#externs.has(name))
-    return { callbacks: instance.#callbacks, needsShared }
+    return { callbacks: instance.#callbacks, needsShared, core: instance.#core }
   }
 
   /** @internal Lets the callbacks go, also where they are linked: for the end of the runtime. */

@@ -38,14 +38,16 @@ const exportsKey: unique symbol = Symbol('node-wasmtime.exports')
 
 class ExportsCache {
   readonly values: unknown[] = []
+  readonly #core: StoreCore
+  readonly #slot: number
 
-  constructor(
-    readonly core: StoreCore,
-    readonly slot: number,
-  ) {}
+  constructor(core: StoreCore, slot: number) {
+    this.#core = core
+    this.#slot = slot
+  }
 
   load(index: number, name: string): unknown {
-    const item = getExport(this.core, this.slot, name)
+    const item = getExport(this.#core, this.#slot, name)
     return (this.values[index] = item instanceof Func ? item.function : item)
   }
 }

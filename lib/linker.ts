@@ -177,12 +177,16 @@ export class Linker {
    * @throws {TrapError} If the start function traps or a segment does not fit.
    */
   instantiate(store: Store, module: Module): Instance {
-    return this.instantiatePre(module).instantiate(store)
+    return this.#pre(module, storeCoreOf(store)).instantiate(store)
   }
 
   /** Resolves a module's imports once, for any number of instances. */
   instantiatePre(module: Module): InstancePre {
-    const pre = this.#native.instantiatePre(Module.native(module))
+    return this.#pre(module)
+  }
+
+  #pre(module: Module, core?: StoreCore): InstancePre {
+    const pre = this.#native.instantiatePre(Module.native(module), core?.handle)
     return new InstancePre(pre, module, this.#callbacks, [...this.#stores])
   }
 }

@@ -1,11 +1,12 @@
 import type { CompiledModule } from './compiled-module'
-import { LinkError, type LinkProblem } from './errors'
+import { LinkError, type LinkProblem, renderName } from './errors'
 import { HostModuleInstance } from './host-module-instance'
 import { getExport } from './instance-exports'
 import { partsOf } from './linker'
 import { Module } from './module'
 import { ModuleInstance } from './module-instance'
 import { type Binding, native } from './native'
+import type { StoreCore } from './store-core'
 
 /** A module that others can import from. */
 export type Importable = HostModuleInstance | ModuleInstance<any>
@@ -43,6 +44,7 @@ export function link(engine: Binding.Engine, module: CompiledModule, modules: Re
   const sources = new Map<string, Importable>()
   const callbacks: unknown[] = []
   let needsShared = false
+  let shared: StoreCore | undefined
   for (const [from, names] of wanted) {
     const source = modules.get(from)
     if (source === undefined) continue
@@ -51,9 +53,11 @@ export function link(engine: Binding.Engine, module: CompiledModule, modules: Re
       const part = HostModuleInstance.link(source, linker, names)
       callbacks.push(...part.callbacks)
       needsShared ||= part.needsShared
+      shared ??= part.core
     } else {
       const { core, slot } = ModuleInstance.parts(source)
       needsShared = true
+      shared ??= core
       for (const name of names) {
         const item = getExport(core, slot, name)
         if (item !== undefined) linker.defineExtern(from, name, core.handle, partsOf(item).index)
@@ -61,7 +65,7 @@ export function link(engine: Binding.Engine, module: CompiledModule, modules: Re
     }
   }
   try {
-    return { pre: linker.instantiatePre(Module.native(module)), sources, callbacks, needsShared }
+    return { pre: linker.instantiatePre(Module.native(module), shared?.handle), sources, callbacks, needsShared }
   } catch (error) {
     throw explain(error, modules)
   }
@@ -76,10 +80,11 @@ export function explain(error: unknown, modules: ReadonlyMap<string, Importable>
 }
 
 function explainProblem(problem: LinkProblem, modules: ReadonlyMap<string, Importable>): string {
-  const { module, name, reason, expected, actual } = problem
+  const { reason, expected, actual } = problem
+  const [module, name] = [renderName(problem.module), renderName(problem.name)]
   if (reason === 'missing') {
-    return modules.has(module)
-      ? `${JSON.stringify(name)} is not exported in module ${JSON.stringify(module)}`
+    return modules.has(problem.module)
+      ? `"${name}" is not exported in module "${module}"`
       : `module[${module}] not instantiated`
   }
   const kind = expected?.split(' ', 1)[0] ?? 'func'

@@ -14,7 +14,7 @@ use crate::raw_env::RawEnv;
 use crate::store::StorePin;
 
 /// Frames that an error's trace keeps.
-const MAX_FRAMES: usize = 64;
+pub const MAX_FRAMES: usize = 64;
 
 /// Options of an engine; what is left out has Wasmtime's default. `lib/engine-options.ts` documents and checks them.
 #[napi(object)]
@@ -90,7 +90,7 @@ pub struct EngineStats {
 
 #[napi]
 impl Engine {
-  #[napi(constructor)]
+  #[napi(constructor, catch_unwind)]
   pub fn new(env: Env, config: EngineConfig) -> napi::Result<Self> {
     Self::make(&config).map_err(|failure| failure.into_napi(RawEnv(env.raw())))
   }
@@ -117,7 +117,7 @@ impl Engine {
   }
 
   /// What is alive.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn stats(&self, env: Env) -> napi::Result<EngineStats> {
     let environment = EnvState::of(RawEnv(env.raw()))?;
     environment.drain_released();
@@ -140,7 +140,7 @@ impl Engine {
   }
 
   /// Closes every store of this engine in this environment; their instances answer later calls with `ExitError`.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn close_stores(&self, env: Env, exit_code: u32) -> napi::Result<()> {
     let raw = RawEnv(env.raw());
     let state = EnvState::of(raw)?;

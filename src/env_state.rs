@@ -231,7 +231,7 @@ unsafe extern "C" fn drop_state(_: sys::napi_env, data: *mut c_void, _: *mut c_v
 
 /// Gives the addon, for this environment, the functions that make and annotate errors, the one that
 /// wraps functions, and the two symbols that mark functions. Called once by `lib/native.ts` when it is loaded.
-#[napi]
+#[napi(catch_unwind)]
 pub fn register_environment(
   env: Env,
   #[napi(ts_arg_type = "(kind: string, message: string, detail: any) => Error")] create_error: Unknown,

@@ -206,6 +206,8 @@ impl ExportFunc {
       if let Err(error) = self.func.call(scope.as_context_mut(), &params, &mut results) {
         return Ok(Err(error));
       }
+      // From here on handles must outlive the entry, so the scope that its host calls shared must end first.
+      store.end_host_scope(env);
       let references = results
         .into_iter()
         .map(|val| store.val_to_reference(env, scope.as_context_mut(), val))

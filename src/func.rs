@@ -19,7 +19,7 @@ use crate::signature::Signature;
 use crate::store::StoreInner;
 
 /// Makes a function of a store from a JavaScript function; gives its handle. JavaScript keeps the callback alive.
-#[napi]
+#[napi(catch_unwind)]
 pub fn func_new(
   env: Env,
   #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
@@ -39,7 +39,7 @@ pub fn func_new(
 }
 
 /// The type of a function.
-#[napi]
+#[napi(catch_unwind)]
 pub fn func_type(
   env: Env,
   #[napi(ts_arg_type = "StoreHandle")] store: Unknown,

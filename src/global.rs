@@ -29,7 +29,7 @@ pub struct GlobalConfig {
 }
 
 /// Makes a global in a store; gives its handle.
-#[napi]
+#[napi(catch_unwind)]
 pub fn global_new(
   env: Env,
   #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
@@ -54,7 +54,7 @@ pub fn global_new(
 }
 
 /// The type of a global.
-#[napi]
+#[napi(catch_unwind)]
 pub fn global_type(
   env: Env,
   #[napi(ts_arg_type = "StoreHandle")] store: Unknown,

@@ -324,7 +324,7 @@ impl HostBinding {
         }))
       }
       Failure::Pending => match env.take_exception() {
-        Some(value) => match Thrown::new(env, self.func.state(), value, &self.func.info) {
+        Some(value) => match Thrown::new(env, self.func.state(), value, &self.func.info, self.signature.text()) {
           Ok(thrown) => wasmtime::Error::new(thrown),
           Err(Refused) => going_down(),
         },

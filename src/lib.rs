@@ -49,7 +49,7 @@ pub struct Versions {
   pub addon: String,
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn versions() -> Versions {
   Versions { wasmtime: env!("WASMTIME_VERSION").to_owned(), addon: env!("CARGO_PKG_VERSION").to_owned() }
 }

@@ -82,7 +82,9 @@ pub fn describe_problems(problems: &[LinkProblemInfo]) -> String {
     if index > 0 {
       text.push('\n');
     }
-    let LinkProblemInfo { module, name, reason, expected, actual } = problem;
+    let LinkProblemInfo { reason, expected, actual, .. } = problem;
+    // A guest chooses these names; control characters must not forge lines of a log.
+    let (module, name) = (plain(&problem.module), plain(&problem.name));
     let expected = expected.as_deref().unwrap_or("anything");
     let actual = actual.as_deref().unwrap_or("something else");
     let _ = match reason.as_str() {
@@ -98,6 +100,14 @@ pub fn describe_problems(problems: &[LinkProblemInfo]) -> String {
       },
       _ => write!(text, "import {module}.{name}: {actual}"),
     };
+  }
+  text
+}
+
+fn plain(name: &str) -> String {
+  let mut text = String::with_capacity(name.len());
+  for char in name.chars() {
+    if char.is_control() { text.extend(char.escape_unicode()) } else { text.push(char) }
   }
   text
 }

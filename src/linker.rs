@@ -100,7 +100,16 @@ impl Linker {
     self.definitions.borrow().get(module).and_then(|names| names.get(name)).cloned()
   }
 
-  fn resolve(&self, module: &Module) -> Result<InstancePre, Failure> {
+  fn check_engine(&self, store: &StoreInner) -> Result<(), Failure> {
+    if wasmtime::Engine::same(&store.engine, &self.engine) {
+      Ok(())
+    } else {
+      Err(Failure::type_error("the store belongs to another engine than the linker's"))
+    }
+  }
+
+  /// Resolves a module's imports; with a store, also checks what belongs to one.
+  fn resolve(&self, module: &Module, store: Option<&StoreInner>) -> Result<InstancePre, Failure> {
     if !wasmtime::Engine::same(module.engine(), &self.engine) {
       return Err(Failure::type_error("the module was compiled by another engine than the linker's"));
     }
@@ -119,7 +128,13 @@ impl Linker {
       needs_slot,
       shared: None,
     };
-    let problems = pre.problems(None);
+    let problems = match store {
+      Some(store) => {
+        self.check_engine(store)?;
+        store.with(|ctx| pre.problems(Some((store.id, ctx))))?
+      }
+      None => pre.problems(None),
+    };
     if !problems.is_empty() {
       return Err(link_failure(problems));
     }
@@ -331,7 +346,7 @@ pub fn host_func(
 
 #[napi]
 impl Linker {
-  #[napi(constructor)]
+  #[napi(constructor, catch_unwind)]
   pub fn new(engine: &Engine) -> Self {
     Self {
       engine: engine.inner.clone(),
@@ -343,13 +358,13 @@ impl Linker {
   }
 
   /// Whether a definition may replace another of the same name.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn set_allow_shadowing(&self, allow: bool) {
     self.allow_shadowing.set(allow);
   }
 
   /// What to do with undefined imports: 0 refuses, 1 makes functions that trap, 2 makes default values.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn set_unknown_imports(&self, policy: u32) {
     self.unknowns.set(match policy {
       1 => Unknowns::Trap,
@@ -359,7 +374,7 @@ impl Linker {
   }
 
   /// Defines a JavaScript function. `stack` is the array of the stack style. JavaScript keeps both alive.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn define_func(
     &self,
     env: Env,
@@ -377,7 +392,7 @@ impl Linker {
   }
 
   /// Defines something of a store.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn define_extern(
     &self,
     env: Env,
@@ -389,9 +404,7 @@ impl Linker {
     let raw = RawEnv(env.raw());
     let define = || {
       let store = StoreInner::of(raw, Value(store.raw()))?;
-      if !wasmtime::Engine::same(&store.engine, &self.engine) {
-        return Err(Failure::type_error("the store belongs to another engine than the linker's"));
-      }
+      self.check_engine(&store)?;
       let item = store.extern_at(index)?;
       self.insert(&module, &name, Definition::Extern { store_id: store.id, item })
     };
@@ -399,7 +412,7 @@ impl Linker {
   }
 
   /// Defines `module.name` also as `asModule.asName`.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn alias(&self, env: Env, module: String, name: String, as_module: String, as_name: String) -> napi::Result<()> {
     self
       .get_definition(&module, &name)
@@ -409,7 +422,7 @@ impl Linker {
   }
 
   /// Defines all that another linker defines under a module's name, sharing the definitions.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn define_all_of(&self, env: Env, other: &Linker, module: String, as_module: String) -> napi::Result<()> {
     let names: Vec<_> = {
       let modules = other.definitions.borrow();
@@ -422,7 +435,7 @@ impl Linker {
   }
 
   /// Lets the linker's JavaScript functions go, also where they are linked already. For the end of everything.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn release_funcs(&self) {
     for definition in self.definitions.borrow().values().flat_map(HashMap::values) {
       if let Definition::Host { func, .. } = definition {
@@ -432,13 +445,13 @@ impl Linker {
   }
 
   /// The names of what a module of the linker defines.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn names(&self, module: String) -> Vec<String> {
     self.definitions.borrow().get(&module).map(|names| names.keys().cloned().collect()).unwrap_or_default()
   }
 
   /// The handle of a definition in a store, null if there is none.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn get(
     &self,
     env: Env,
@@ -449,9 +462,7 @@ impl Linker {
     let raw = RawEnv(env.raw());
     let find = || {
       let store = StoreInner::of(raw, Value(store.raw()))?;
-      if !wasmtime::Engine::same(&store.engine, &self.engine) {
-        return Err(Failure::type_error("the store belongs to another engine than the linker's"));
-      }
+      self.check_engine(&store)?;
       let item = match self.get_definition(&module, &name) {
         None => return Ok(None),
         Some(Definition::Extern { store_id, item }) if store_id == store.id => item,
@@ -471,14 +482,24 @@ impl Linker {
     find().map_err(|failure| failure.into_napi(raw))
   }
 
-  /// Resolves a module's imports.
-  #[napi]
-  pub fn instantiate_pre(&self, env: Env, module: &Module) -> napi::Result<InstancePre> {
-    self.resolve(module).map_err(|failure| failure.into_napi(RawEnv(env.raw())))
+  /// Resolves a module's imports; with a store, what belongs to one is checked at once, too.
+  #[napi(catch_unwind)]
+  pub fn instantiate_pre(
+    &self,
+    env: Env,
+    module: &Module,
+    #[napi(ts_arg_type = "StoreHandle | undefined")] store: Option<Unknown>,
+  ) -> napi::Result<InstancePre> {
+    let raw = RawEnv(env.raw());
+    let resolve = || match store {
+      Some(store) => self.resolve(module, Some(&*StoreInner::of(raw, Value(store.raw()))?)),
+      None => self.resolve(module, None),
+    };
+    resolve().map_err(|failure| failure.into_napi(raw))
   }
 
   /// Defines the exports of a command module as functions that make a fresh instance for each call.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn define_command(
     &self,
     env: Env,
@@ -489,7 +510,8 @@ impl Linker {
     let raw = RawEnv(env.raw());
     let define = || {
       let store = StoreInner::of(raw, Value(store.raw()))?;
-      let pre = self.resolve(module)?;
+      self.check_engine(&store)?;
+      let pre = self.resolve(module, None)?;
       let problems = store.with(|ctx| pre.problems(Some((store.id, ctx))))?;
       if !problems.is_empty() {
         return Err(link_failure(problems));
@@ -517,7 +539,7 @@ impl Linker {
 #[napi]
 impl InstancePre {
   /// Makes an instance; gives its slot. `object` is what host functions get as the importing instance.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn instantiate_in(
     &self,
     env: Env,

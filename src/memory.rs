@@ -28,7 +28,7 @@ pub struct MemoryConfig {
 }
 
 /// Makes a memory in a store; gives its handle.
-#[napi]
+#[napi(catch_unwind)]
 pub fn memory_new(
   env: Env,
   #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
@@ -62,7 +62,7 @@ fn pages(number: f64) -> u64 {
 }
 
 /// The type of a memory.
-#[napi]
+#[napi(catch_unwind)]
 pub fn memory_type(
   env: Env,
   #[napi(ts_arg_type = "StoreHandle")] store: Unknown,

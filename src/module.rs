@@ -191,7 +191,7 @@ impl Module {
 #[napi]
 impl Module {
   /// Compiles on other threads; the promise gives the module.
-  #[napi(ts_return_type = "Promise<Module>")]
+  #[napi(catch_unwind, ts_return_type = "Promise<Module>")]
   pub fn compile(
     env: Env,
     engine: &Engine,
@@ -203,13 +203,13 @@ impl Module {
   }
 
   /// Compiles a file on other threads; the promise gives the module.
-  #[napi(ts_return_type = "Promise<Module>")]
+  #[napi(catch_unwind, ts_return_type = "Promise<Module>")]
   pub fn compile_file(engine: &Engine, path: String) -> AsyncTask<CompileTask> {
     AsyncTask::new(CompileTask { engine: engine.inner.clone(), source: Source::File(path.into()), failure: None })
   }
 
   /// Compiles while JavaScript waits.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn compile_sync(
     env: Env,
     engine: &Engine,
@@ -223,7 +223,7 @@ impl Module {
   }
 
   /// Checks a module without compiling it; throws what is wrong with it.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn validate(
     env: Env,
     engine: &Engine,
@@ -236,12 +236,12 @@ impl Module {
   }
 
   /// Name of the name section.
-  #[napi(getter)]
+  #[napi(getter, catch_unwind)]
   pub fn name(&self, env: Env) -> napi::Result<Option<String>> {
     self.read(&env, |compiled| compiled.module.name().map(str::to_owned))
   }
 
-  #[napi(getter)]
+  #[napi(getter, catch_unwind)]
   pub fn imports(&self, env: Env) -> napi::Result<Vec<ImportInfo>> {
     self.read(&env, |compiled| {
       compiled
@@ -256,7 +256,7 @@ impl Module {
     })
   }
 
-  #[napi(getter)]
+  #[napi(getter, catch_unwind)]
   pub fn exports(&self, env: Env) -> napi::Result<Vec<ExportInfo>> {
     self.read(&env, |compiled| {
       compiled
@@ -268,7 +268,7 @@ impl Module {
   }
 
   /// The functions of the imports, in their order.
-  #[napi(getter)]
+  #[napi(getter, catch_unwind)]
   pub fn imported_functions(&self, env: Env) -> napi::Result<Vec<FunctionInfo>> {
     self.read(&env, |compiled| {
       (0..compiled.info.imported_count).map(|index| function_info(&compiled.info, index)).collect()
@@ -276,7 +276,7 @@ impl Module {
   }
 
   /// The functions of the exports, in their order.
-  #[napi(getter)]
+  #[napi(getter, catch_unwind)]
   pub fn exported_functions(&self, env: Env) -> napi::Result<Vec<FunctionInfo>> {
     self.read(&env, |compiled| {
       compiled.info.exported.iter().map(|(_, index)| function_info(&compiled.info, *index)).collect()
@@ -284,7 +284,7 @@ impl Module {
   }
 
   /// The custom sections, of one name or all.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn custom_sections(&self, env: Env, name: Option<String>) -> napi::Result<Vec<CustomSectionInfo>> {
     self.read(&env, |compiled| {
       compiled
@@ -298,13 +298,13 @@ impl Module {
   }
 
   /// Frees the compiled code once no instance uses it. Idempotent.
-  #[napi]
+  #[napi(catch_unwind)]
   pub fn close(&self, env: Env) {
     self.compiled.borrow_mut().take();
     RawEnv(env.raw()).adjust_external_memory(-self.weight.replace(0));
   }
 
-  #[napi(getter)]
+  #[napi(getter, catch_unwind)]
   pub fn closed(&self) -> bool {
     self.compiled.borrow().is_none()
   }
@@ -362,7 +362,7 @@ impl Task for CompileTask {
 }
 
 /// Translates the text format to the binary format.
-#[napi(js_name = "wat2wasm")]
+#[napi(catch_unwind, js_name = "wat2wasm")]
 pub fn wat_to_wasm(env: Env, text: String) -> napi::Result<Uint8Array> {
   on_compile_thread(|| parse_text(&text))
     .map(Uint8Array::from)

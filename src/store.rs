@@ -133,6 +133,8 @@ pub struct StoreInner {
   /// The externs that JavaScript has handles to; a handle is an index. They live as long as Wasmtime's own, that is
   /// until the store ends, so nothing is ever removed.
   externs: RefCell<Vec<Extern>>,
+  /// How many of them have been entered in the map, and the map: see `known_extern`.
+  extern_keys: RefCell<(usize, HashMap<String, u32>)>,
   /// The index of each function that has one, by its address in the store: the same function gets the same handle.
   func_indexes: RefCell<HashMap<usize, u32>>,
   /// The prepared calls of functions, by handle.
@@ -212,6 +214,7 @@ impl StoreInner {
       host_calls: Cell::new(0),
       host_scope: Cell::new(HostScope::NONE),
       externs: RefCell::default(),
+      extern_keys: RefCell::default(),
       func_indexes: RefCell::default(),
       export_funcs: RefCell::default(),
       slots: RefCell::default(),
@@ -366,6 +369,14 @@ impl StoreInner {
     }
   }
 
+  /// Ends the handle scope of the host calls so far.
+  pub fn end_host_scope(&self, env: RawEnv) {
+    let HostScope { scope, .. } = self.host_scope.replace(HostScope::NONE);
+    if !scope.is_null() {
+      env.close_scope(scope);
+    }
+  }
+
   /// Detaches the views that wasm has made wrong by growing a memory, before JavaScript runs again.
   #[cold]
   fn check_views(&self) {
@@ -409,6 +420,11 @@ impl StoreInner {
     {
       return *index;
     }
+    if address.is_none()
+      && let Some(index) = self.known_extern(&item)
+    {
+      return index;
+    }
     let mut externs = self.externs.borrow_mut();
     let index = u32::try_from(externs.len()).unwrap_or(u32::MAX);
     externs.push(item);
@@ -416,6 +432,25 @@ impl StoreInner {
       self.func_indexes.borrow_mut().insert(address, index);
     }
     index
+  }
+
+  /// The index of something other than a function, if it has one already: the same memory may be exported under several
+  /// names and by several instances. Wasmtime shows the identity of its handles only in their debug text; nothing is
+  /// formatted before there is a second one.
+  fn known_extern(&self, item: &Extern) -> Option<u32> {
+    let externs = self.externs.borrow();
+    let mut keys = self.extern_keys.borrow_mut();
+    let (keyed, map) = &mut *keys;
+    if externs.iter().all(|other| matches!(other, Extern::Func(_))) || matches!(item, Extern::SharedMemory(_)) {
+      return None;
+    }
+    for (index, other) in externs.iter().enumerate().skip(*keyed) {
+      if !matches!(other, Extern::Func(_) | Extern::SharedMemory(_)) {
+        map.insert(format!("{other:?}"), u32::try_from(index).unwrap_or(u32::MAX));
+      }
+    }
+    *keyed = externs.len();
+    map.get(&format!("{item:?}")).copied()
   }
 
   #[inline]
@@ -629,7 +664,7 @@ unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_voi
 
 /// Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
 /// reach the store, and the store ends when it is gone.
-#[napi(ts_return_type = "StoreHandle")]
+#[napi(catch_unwind, ts_return_type = "StoreHandle")]
 pub fn store_new(
   env: Env,
   engine: &Engine,
@@ -657,7 +692,7 @@ pub fn store_new(
 }
 
 /// Closes a store. With an exit code its instances answer later calls with an `ExitError`.
-#[napi]
+#[napi(catch_unwind)]
 pub fn store_close(
   env: Env,
   #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
@@ -671,14 +706,14 @@ pub fn store_close(
   Ok(())
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn store_is_closed(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<bool> {
   let raw = RawEnv(env.raw());
   Ok(StoreInner::of(raw, Value(store.raw())).map_or(true, |store| store.is_closed()))
 }
 
 /// Collects the store's garbage: reference values that wasm no longer holds.
-#[napi]
+#[napi(catch_unwind)]
 pub fn store_gc(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<()> {
   let raw = RawEnv(env.raw());
   let collect = || {

@@ -46,7 +46,7 @@ fn with_element<R>(
 }
 
 /// Makes a table in a store, filled with `init`; gives its handle.
-#[napi]
+#[napi(catch_unwind)]
 pub fn table_new(
   env: Env,
   #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
@@ -84,7 +84,7 @@ fn elements(number: f64) -> u32 {
 }
 
 /// The type of a table.
-#[napi]
+#[napi(catch_unwind)]
 pub fn table_type(
   env: Env,
   #[napi(ts_arg_type = "StoreHandle")] store: Unknown,

@@ -17,6 +17,8 @@ pub struct Thrown {
   state: Arc<EnvState>,
   /// The host function that threw.
   pub host: Arc<HostFuncInfo>,
+  /// Its signature in wazero's form.
+  pub signature: String,
 }
 
 // SAFETY: the reference is read only on the JavaScript thread (`value` takes its env), and given back from any thread
@@ -26,10 +28,16 @@ unsafe impl Send for Thrown {}
 unsafe impl Sync for Thrown {}
 
 impl Thrown {
-  pub fn new(env: RawEnv, state: &Arc<EnvState>, value: Value, host: &Arc<HostFuncInfo>) -> Result<Self, Refused> {
+  pub fn new(
+    env: RawEnv,
+    state: &Arc<EnvState>,
+    value: Value,
+    host: &Arc<HostFuncInfo>,
+    signature: String,
+  ) -> Result<Self, Refused> {
     let holder = env.array(1)?;
     env.set_element(holder, 0, value)?;
-    Ok(Self { reference: env.reference(holder, 1)?, state: Arc::clone(state), host: Arc::clone(host) })
+    Ok(Self { reference: env.reference(holder, 1)?, state: Arc::clone(state), host: Arc::clone(host), signature })
   }
 
   pub fn value(&self, env: RawEnv) -> Option<Value> {

@@ -1,7 +1,8 @@
 //! Turns Wasmtime's errors into ours, with the wasm frames they came through. Lives on: the JavaScript thread.
 
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{AsContextMut, RootScope, Trap, WasmBacktrace};
 
+use crate::engine::MAX_FRAMES;
 use crate::failure::{ErrorDetail, Failure, FailureKind, FrameInfo, ThrownFailure};
 use crate::host_call::HostFailure;
 use crate::store::StoreInner;
@@ -46,6 +47,7 @@ impl StoreInner {
         FrameInfo {
           module_name: Some(thrown.host.module.clone()),
           function_name: Some(thrown.host.name.clone()),
+          signature: Some(thrown.signature.clone()),
           host: true,
           ..FrameInfo::default()
         },
@@ -67,6 +69,15 @@ impl StoreInner {
         let detail = ErrorDetail { trap_code: Some(code.to_owned()), ..detail };
         Failure::with_detail(FailureKind::Trap, text, detail)
       }
+      None if error.is::<wasmtime::ThrownException>() => {
+        // The store would otherwise hold the exception until the next one.
+        let _ = self.with_even_closed(|ctx| {
+          let mut scope = RootScope::new(ctx);
+          let _ = scope.as_context_mut().take_pending_exception();
+        });
+        let detail = ErrorDetail { trap_code: Some("uncaught-exception".into()), ..detail };
+        Failure::with_detail(FailureKind::Trap, "uncaught exception of the guest", detail)
+      }
       None => {
         let text = error.root_cause().to_string();
         let kind = if is_limit(&text) { FailureKind::Limit } else { FailureKind::Internal };
@@ -75,10 +86,15 @@ impl StoreInner {
     }
   }
 
+  /// The frames of the call that failed. Wasmtime's trace goes on with the calls that this one is nested in, which the
+  /// error has not passed (yet).
   fn frames(&self, trace: &WasmBacktrace) -> Vec<FrameInfo> {
-    trace
-      .frames()
+    let frames = trace.frames();
+    let outer = self.with_even_closed(|ctx| WasmBacktrace::force_capture(&ctx)).map_or(0, |trace| trace.frames().len());
+    let count = if frames.len() < MAX_FRAMES { frames.len().saturating_sub(outer) } else { frames.len() };
+    frames
       .iter()
+      .take(count)
       .map(|frame| {
         let info = self.module_info(frame.module());
         let symbol = frame.symbols().first();
