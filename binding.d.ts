@@ -25,6 +25,8 @@ export declare class Engine {
 export declare class InstancePre {
   /** Makes an instance; gives its slot. `object` is what host functions get as the importing instance. */
   instantiateIn(store: StoreHandle, object: object): number
+  /** Lets go of the module and the definitions. Instances are not affected. */
+  close(): void
 }
 
 /** A set of definitions that modules can import. */

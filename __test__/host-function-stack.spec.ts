@@ -19,7 +19,10 @@ function forward(params: readonly string[], results: readonly string[]): string 
 const styles = ['withStackFunc', 'withModuleStackFunc'] as const
 
 /** A callback of both styles: its last argument is the stack. */
-const onStack = (run: (stack: BigUint64Array) => void) => (...args: any[]) => run(args.at(-1) as BigUint64Array) // prettier-ignore
+const onStack =
+  (run: (stack: BigUint64Array) => void) =>
+  (...args: any[]) =>
+    run(args.at(-1) as BigUint64Array)
 
 const slots: readonly (readonly [type: 'i32' | 'i64' | 'f32' | 'f64', text: string, slot: bigint])[] = [
   ['i32', '-1', 0xffffffffn],
@@ -200,7 +203,10 @@ test('each function has a stack of its own', (t) => {
   const runtime = new Runtime()
   const builder = runtime.newHostModuleBuilder('env')
   const f = builder.newFunctionBuilder().withStackFunc((stack) => void stacks.add(stack), ['i32'], [])
-  f.export('a').newFunctionBuilder().withStackFunc((stack) => void stacks.add(stack), ['i32'], []).export('b') // prettier-ignore
+  f.export('a')
+    .newFunctionBuilder()
+    .withStackFunc((stack) => void stacks.add(stack), ['i32'], [])
+    .export('b')
   f.export('c')
   builder.instantiate()
   const guest =

@@ -161,7 +161,10 @@ test('a host function that a guest exports on is called with that guest, also th
   )
   user!.exports['run']()
   library!.exports['direct']()
-  t.deepEqual(seen.map(({ name }) => name), ['library', 'library', 'library']) // prettier-ignore
+  t.deepEqual(
+    seen.map(({ name }) => name),
+    ['library', 'library', 'library'],
+  )
   t.true(seen.every((module) => module === library))
 })
 
@@ -201,7 +204,10 @@ test('results that do not fit are a TypeError that names the function', (t) => {
     [['i32', 'i64'], 1],
     [['i32', 'i64'], undefined],
   ] as const) {
-    const [guest] = link((f) => f.withName('named').withFunc(() => value as never, [], results), forward('', results.join(' '))) // prettier-ignore
+    const [guest] = link(
+      (f) => f.withName('named').withFunc(() => value as never, [], results),
+      forward('', results.join(' ')),
+    )
     t.throws(() => guest!.exports['run'](), { instanceOf: TypeError, code: 'INVALID_ARGUMENT', message: /env\.named/ })
   }
 })
@@ -240,7 +246,10 @@ test('without types a function takes the signature of each module that imports i
     const bytes = new Uint8Array(16).fill(9)
     t.deepEqual(wide!.exports['run']('any', bytes), [bytes, 'any'])
     t.throws(() => echo!.exports['run'](5), { instanceOf: TypeError })
-    t.deepEqual(seen.map((args) => args.length), [1, 2, 0, 2]) // prettier-ignore
+    t.deepEqual(
+      seen.map((args) => args.length),
+      [1, 2, 0, 2],
+    )
   }
 })
 

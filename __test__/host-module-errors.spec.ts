@@ -90,12 +90,15 @@ test('references do not fit into the slots of a stack', (t) => {
 
 test('more than a thousand parameters or results', (t) => {
   const long = Array.from({ length: 1001 }, () => 'i32')
-  for (const [params, results, what] of [[long, [], 'param'], [[], long, 'result']] as const) {
+  for (const [params, results, what] of [
+    [long, [], 'param'],
+    [[], long, 'result'],
+  ] as const) {
     t.is(
       compileError(define((f) => f.withFunc(nothing, params, results))).message,
       `func[host.fn] ${what} must have at most 1000 value types, but has 1001`,
     )
-  } // prettier-ignore
+  }
 })
 
 test('several results where the multi-value proposal is off', (t) => {
@@ -128,9 +131,18 @@ test('names for some parameters or results only, in every style', (t) => {
 
 test('names that are not strings', (t) => {
   const make = (run: (f: any) => any) => compileError(define((f) => run(f.withFunc(() => 1, ['i32'], ['i32'])))).message
-  t.is(make((f) => f.withName(1)), 'func[host.fn] name must be a string, but got the number 1') // prettier-ignore
-  t.is(make((f) => f.withParameterNames(null)), 'func[host.fn] params names must be strings, but got null') // prettier-ignore
-  t.is(make((f) => f.withResultNames({})), 'func[host.fn] results names must be strings, but got an object') // prettier-ignore
+  t.is(
+    make((f) => f.withName(1)),
+    'func[host.fn] name must be a string, but got the number 1',
+  )
+  t.is(
+    make((f) => f.withParameterNames(null)),
+    'func[host.fn] params names must be strings, but got null',
+  )
+  t.is(
+    make((f) => f.withResultNames({})),
+    'func[host.fn] results names must be strings, but got an object',
+  )
 })
 
 test('a module name or export name that is not a string', (t) => {

@@ -118,7 +118,7 @@ test('an import of another kind shows both kinds', (t) => {
   ] as const) {
     const name = wanted.slice(1, 2)
     const { message } = linkError(`(import "env" ${wanted})`)
-    t.regex(message, new RegExp(`^import ${expected}\\[env\\.${name}\\]: type mismatch: ${expected}.* != ${actual}`)) // prettier-ignore
+    t.regex(message, new RegExp(`^import ${expected}\\[env\\.${name}\\]: type mismatch: ${expected}.* != ${actual}`))
   }
 })
 
@@ -132,7 +132,11 @@ test('a global whose type or mutability differs, a memory and a table that are t
     ['(import "env" "t" (table 1 externref))', /externref/, /funcref/],
   ] as const) {
     const error = linkError(wanted)
-    t.deepEqual(error.problems.map(({ reason }) => reason), ['mismatch'], wanted) // prettier-ignore
+    t.deepEqual(
+      error.problems.map(({ reason }) => reason),
+      ['mismatch'],
+      wanted,
+    )
     t.regex(error.problems[0]?.expected ?? '', expected, wanted)
     t.regex(error.problems[0]?.actual ?? '', actual, wanted)
     t.true(error.message.includes(`${error.problems[0]?.expected} != ${error.problems[0]?.actual}`), wanted)
@@ -148,7 +152,12 @@ test('a guest that could not be linked leaves nothing behind, and links once the
   t.is(runtime.module('guest'), undefined)
   t.is(runtime.stats().stores, before.stores)
   let calls = 0
-  runtime.newHostModuleBuilder('late').newFunctionBuilder().withFunc(() => void calls++, [], []).export('f').instantiate() // prettier-ignore
+  runtime
+    .newHostModuleBuilder('late')
+    .newFunctionBuilder()
+    .withFunc(() => void calls++, [], [])
+    .export('f')
+    .instantiate()
   runtime.instantiate(compiled, { name: 'guest' }).exports['run']()
   t.is(calls, 1)
 })

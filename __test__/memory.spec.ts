@@ -191,6 +191,19 @@ test('a memory with 64-bit addresses reaches beyond 4 GiB', (t) => {
   instance.store.close()
 })
 
+test('a shared memory works, or is refused with an error that says so', (t) => {
+  try {
+    const { exports } = instantiate(
+      '(module (memory (export "m") 1 2 shared) (func (export "f") (result i32) (i32.const 1)))',
+    )
+    t.is(exports['f'](), 1)
+  } catch (error) {
+    t.true(error instanceof wasmtime.WasmtimeError)
+    t.not((error as InstanceType<typeof wasmtime.WasmtimeError>).code, 'INTERNAL')
+    t.regex((error as Error).message, /shared/)
+  }
+})
+
 test('pages of one byte are counted as such', (t) => {
   const { instance } = instantiate(
     '(module (memory (export "m") 10 20 (pagesize 1)))',

@@ -6,6 +6,7 @@ import type { FuncType, ModuleExport, ModuleImport } from './types'
 /** A module that a {@link Runtime} has compiled. */
 export class CompiledModule extends Module {
   readonly #runtime: Runtime
+  #name: string | undefined
   #importedFunctions: readonly FunctionDefinition[] | undefined
   #exportedFunctions: readonly FunctionDefinition[] | undefined
 
@@ -17,7 +18,7 @@ export class CompiledModule extends Module {
 
   /** Name of the module, from its name section; empty if it has none. */
   override get name(): string {
-    return super.name ?? ''
+    return (this.#name ??= super.name ?? '')
   }
 
   /** The functions that it imports, in their order. */
@@ -77,6 +78,14 @@ export class CompiledModule extends Module {
   /** The memories that it exports, in the order of their export. */
   get exportedMemories(): readonly ModuleExport[] {
     return this.exports.filter((item) => item.type.kind === 'memory')
+  }
+
+  override close(): void {
+    if (!this.closed) {
+      // Instances go on, and tell of their exports.
+      void [this.name, this.imports, this.exports, this.importedFunctions, this.exportedFunctions]
+    }
+    super.close()
   }
 
   /** @internal */

@@ -15,7 +15,9 @@ interface ContextOwner {
 }
 
 /**
- * A function of a store: one that an instance exports, one out of a table, or one made from a JavaScript function.
+ * A function of a store: one that an instance exports, one out of a table, or one made from a JavaScript function. The
+ * same export of the same instance is always the same object; a function that a second instance exports again is another
+ * object, because closing that instance ends it there only.
  *
  * @example
  * ```ts

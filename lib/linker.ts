@@ -29,8 +29,10 @@ export class Linker {
   readonly #native: Binding.Linker
   readonly engine: Engine
   #allowShadowing = false
-  /** What native code has only weak references to; every store that is linked from here keeps it. */
-  #callbacks: readonly unknown[] = []
+  /** What native code has only weak references to, by module and name. */
+  readonly #callbacks = new Map<string, unknown>()
+  /** The same as a list, which every store that is linked from here keeps; made anew after a definition. */
+  #callbackList: readonly unknown[] | undefined
   /** Stores whose externs are defined: they must live as long as the definitions. */
   readonly #stores = new Set<StoreCore>()
 
@@ -90,7 +92,8 @@ export class Linker {
       config.results = [...results]
     }
     this.#native.defineFunc(module, name, config, callback)
-    this.#callbacks = [...this.#callbacks, callback]
+    this.#callbacks.set(JSON.stringify([module, name]), callback)
+    this.#callbackList = undefined
     return this
   }
 
@@ -99,6 +102,7 @@ export class Linker {
     checkNames(module, name)
     const { core, index } = partsOf(item)
     this.#native.defineExtern(module, name, core.handle, index)
+    if (this.#callbacks.delete(JSON.stringify([module, name]))) this.#callbackList = undefined
     this.#stores.add(core)
     return this
   }
@@ -124,7 +128,7 @@ export class Linker {
       module instanceof Module && module.exports.some((item) => item.name === '_start' && item.type.kind === 'func')
     if (isCommand) {
       this.#native.defineCommand(core.handle, name, Module.native(module))
-      core.keep(this.#callbacks)
+      core.keep(this.#kept())
       this.#stores.add(core)
       return this
     }
@@ -137,14 +141,14 @@ export class Linker {
   alias(module: string, name: string, asModule: string, asName: string = name): this {
     checkNames(module, name)
     checkNames(asModule, asName)
-    this.#native.alias(module, name, asModule, asName)
+    this.#alias(module, name, asModule, asName)
     return this
   }
 
   /** Defines all that `module` has also under the name `asModule`. */
   aliasModule(module: string, asModule: string): this {
     checkNames(module, asModule)
-    for (const name of this.#native.names(module)) this.#native.alias(module, name, asModule, name)
+    for (const name of this.#native.names(module)) this.#alias(module, name, asModule, name)
     return this
   }
 
@@ -154,7 +158,7 @@ export class Linker {
     checkNames(module, name)
     const handle = this.#native.get(core.handle, module, name)
     if (handle == null) return undefined
-    core.keep(this.#callbacks)
+    core.keep(this.#kept())
     return externOf(core, native.externKind(core.handle, handle), -1, name)
   }
 
@@ -177,7 +181,12 @@ export class Linker {
    * @throws {TrapError} If the start function traps or a segment does not fit.
    */
   instantiate(store: Store, module: Module): Instance {
-    return this.#pre(module, storeCoreOf(store)).instantiate(store)
+    const pre = this.#pre(module, storeCoreOf(store))
+    try {
+      return pre.instantiate(store)
+    } finally {
+      InstancePre.close(pre)
+    }
   }
 
   /** Resolves a module's imports once, for any number of instances. */
@@ -185,9 +194,23 @@ export class Linker {
     return this.#pre(module)
   }
 
+  #alias(module: string, name: string, asModule: string, asName: string): void {
+    this.#native.alias(module, name, asModule, asName)
+    // The definitions are independent from now on: either may be replaced.
+    const callback = this.#callbacks.get(JSON.stringify([module, name]))
+    const key = JSON.stringify([asModule, asName])
+    if (callback === undefined) this.#callbacks.delete(key)
+    else this.#callbacks.set(key, callback)
+    this.#callbackList = undefined
+  }
+
+  #kept(): readonly unknown[] {
+    return (this.#callbackList ??= [...this.#callbacks.values()])
+  }
+
   #pre(module: Module, core?: StoreCore): InstancePre {
     const pre = this.#native.instantiatePre(Module.native(module), core?.handle)
-    return new InstancePre(pre, module, this.#callbacks, [...this.#stores])
+    return new InstancePre(pre, module, this.#kept(), [...this.#stores])
   }
 }
 
@@ -208,6 +231,11 @@ export class InstancePre {
     this.#callbacks = callbacks
     this.#stores = stores
     this.module = module
+  }
+
+  /** @internal Lets native code free at once what the collector would free some day. */
+  static close(pre: InstancePre): void {
+    pre.#native.close()
   }
 
   /** Makes an instance in a store. */

@@ -10,6 +10,7 @@ import { Memory } from './memory'
 import { native } from './native'
 import type { StoreCore } from './store-core'
 import { Table } from './table'
+import type { ModuleExport } from './types'
 
 /** @internal What an instance needs from its runtime. */
 export interface ModuleInstanceOwner {
@@ -27,6 +28,7 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
   readonly #core: StoreCore
   readonly #slot: number
   readonly #compiled: CompiledModule
+  readonly #exported: readonly ModuleExport[]
   readonly #ownsStore: boolean
   #exports: Exports | undefined
   #memory: Memory | undefined
@@ -51,6 +53,7 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     this.#core = core
     this.#slot = core.nextSlot
     this.#compiled = compiled
+    this.#exported = compiled.exports
     this.#ownsStore = ownsStore
     this.#context = context
     this.name = name
@@ -77,7 +80,7 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
    * Reading one for the first time, and calling a function, throws an {@link ExitError} if the instance is closed.
    */
   get exports(): Exports {
-    return (this.#exports ??= exportsObject(this.#core, this.#slot, this.#compiled.exports) as Exports)
+    return (this.#exports ??= exportsObject(this.#core, this.#slot, this.#exported) as Exports)
   }
 
   /**
@@ -95,7 +98,7 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     if (this.#memory === undefined) {
       this.#memory = this.exportedMemory('memory')
       if (this.#memory === undefined) {
-        const first = this.#compiled.exports.find((item) => item.type.kind === 'memory')
+        const first = this.#exported.find((item) => item.type.kind === 'memory')
         if (first !== undefined) this.#memory = this.exportedMemory(first.name)
       }
     }

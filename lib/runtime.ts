@@ -165,9 +165,14 @@ export class Runtime {
     try {
       resolved.pre.instantiateIn(core.handle, instance)
     } catch (error) {
+      // A start function may have closed the instance before it failed; then all this is done.
       if (ownsStore) core.close()
-      else this.#leaveShared()
+      else if (!instance.closed) this.#leaveShared()
       throw explain(error, this.#modules)
+    }
+    if (instance.closed) {
+      if (instance.exitCode === 0) return instance
+      throw new ExitError(instance.exitCode ?? 0)
     }
     if (name !== '') this.#modules.set(name, instance)
     this.#start(instance, checked.startFunctions)

@@ -22,8 +22,12 @@ use crate::store::StoreInner;
 /// need it even when wasm has used all that it may.
 pub const STACK_MARGIN: usize = 128 * 1024;
 
-/// Stores that may exist before the first look for abandoned ones.
+/// Stores that may be made between two looks for abandoned ones, at least and at most.
 const MIN_SWEEP: usize = 256;
+const MAX_SWEEP: usize = 2048;
+
+/// Bytes of native memory that make V8 collect on the spot.
+const CLAIM: i64 = 1 << 40;
 
 struct DeferredRef(sys::napi_ref);
 // SAFETY: the pointer is only carried across threads; it is used on the environment's own thread alone.
@@ -170,9 +174,20 @@ impl EnvState {
   /// Ends stores that JavaScript has lost. Node runs finalisers only when the event loop turns, so a loop that makes
   /// instances without ever yielding would otherwise pile them up.
   pub fn sweep_stores(&self, env: RawEnv) {
-    if self.stores.borrow().len() < self.sweep_at.get() {
-      return;
+    if self.stores.borrow().len() >= self.sweep_at.get() {
+      self.sweep_all(env);
     }
+  }
+
+  /// Has V8 collect at once, by claiming more native memory than it tolerates, and ends what has been lost: for when the
+  /// system has no address space left.
+  pub fn collect(&self, env: RawEnv) {
+    env.adjust_external_memory(CLAIM);
+    env.adjust_external_memory(-CLAIM);
+    self.sweep_all(env);
+  }
+
+  fn sweep_all(&self, env: RawEnv) {
     let scope = env.open_scope();
     let mut abandoned = Vec::new();
     self.for_each_store(|store| {
@@ -183,10 +198,14 @@ impl EnvState {
     env.close_scope(scope);
     for store in abandoned {
       // SAFETY: registered, so alive; nothing has run since it was found. Its finaliser is on its way.
-      unsafe { &*store }.close(env, None);
+      let store = unsafe { &*store };
+      store.close(env, None);
+      store.strip();
     }
-    // Look again when twice as many are there, so that the looks cost a constant share of the making.
-    self.sweep_at.set(self.stores.borrow().len().saturating_mul(2).max(MIN_SWEEP));
+    // Look again when a quarter more are there, so that the looks cost a constant share of the making; but soon enough
+    // that what cannot be seen yet does not use up the address space, 4 GiB for each memory.
+    let count = self.stores.borrow().len();
+    self.sweep_at.set(count.saturating_add((count / 4).clamp(MIN_SWEEP, MAX_SWEEP)));
   }
 
   pub fn create_error(&self, env: RawEnv) -> Option<Value> {

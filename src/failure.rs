@@ -149,6 +149,10 @@ impl Failure {
     Self::new(FailureKind::Internal, message)
   }
 
+  pub fn is_limit(&self) -> bool {
+    matches!(self, Self::Typed(typed) if typed.kind == FailureKind::Limit)
+  }
+
   /// What a caught panic becomes.
   #[cold]
   pub fn panic(payload: &(dyn std::any::Any + Send)) -> Self {

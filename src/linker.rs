@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -70,6 +71,11 @@ pub struct HostFuncConfig {
 /// A module whose imports are resolved, ready to be instantiated any number of times.
 #[napi]
 pub struct InstancePre {
+  resolved: RefCell<Option<Rc<Resolved>>>,
+}
+
+/// What an [`InstancePre`] holds until it is closed.
+struct Resolved {
   engine: wasmtime::Engine,
   compiled: Compiled,
   /// For each import of the module, its definition if there is one.
@@ -109,7 +115,7 @@ impl Linker {
   }
 
   /// Resolves a module's imports; with a store, also checks what belongs to one.
-  fn resolve(&self, module: &Module, store: Option<&StoreInner>) -> Result<InstancePre, Failure> {
+  fn resolve(&self, module: &Module, store: Option<&StoreInner>) -> Result<Resolved, Failure> {
     if !wasmtime::Engine::same(module.engine(), &self.engine) {
       return Err(Failure::type_error("the module was compiled by another engine than the linker's"));
     }
@@ -120,7 +126,7 @@ impl Linker {
       Definition::Host { func, .. } => func.with_module,
       Definition::Extern { .. } => false,
     });
-    let mut pre = InstancePre {
+    let mut pre = Resolved {
       engine: self.engine.clone(),
       compiled,
       imports,
@@ -146,7 +152,7 @@ impl Linker {
   }
 }
 
-impl InstancePre {
+impl Resolved {
   fn is_store_independent(&self) -> bool {
     self.unknowns != Unknowns::Default
       && !self.imports.iter().flatten().any(|definition| matches!(definition, Definition::Extern { .. }))
@@ -249,7 +255,12 @@ impl InstancePre {
     let index = store.add_slot(InstanceSlot::new(self.compiled.module.clone(), info));
     let instances = store.holder_part(env, 0)?;
     env.set_element(instances, index, object).map_err(|_| Failure::Pending)?;
-    let outcome = self.run(store, index);
+    let mut outcome = self.run(store, index);
+    if matches!(&outcome, Err(failure) if failure.is_limit()) && !store.is_running() {
+      // Perhaps what is in the way is only waiting to be collected.
+      store.state.collect(env);
+      outcome = self.run(store, index);
+    }
     let slot = store.slot(index).ok_or_else(|| Failure::internal("the instance's slot is gone"))?;
     match outcome {
       Ok(instance) => {
@@ -495,7 +506,9 @@ impl Linker {
       Some(store) => self.resolve(module, Some(&*StoreInner::of(raw, Value(store.raw()))?)),
       None => self.resolve(module, None),
     };
-    resolve().map_err(|failure| failure.into_napi(raw))
+    resolve()
+      .map(|resolved| InstancePre { resolved: RefCell::new(Some(Rc::new(resolved))) })
+      .map_err(|failure| failure.into_napi(raw))
   }
 
   /// Defines the exports of a command module as functions that make a fresh instance for each call.
@@ -547,8 +560,17 @@ impl InstancePre {
     #[napi(ts_arg_type = "object")] object: Unknown,
   ) -> napi::Result<u32> {
     let raw = RawEnv(env.raw());
-    StoreInner::of(raw, Value(store.raw()))
-      .and_then(|store| self.instantiate(raw, &store, Value(object.raw())))
-      .map_err(|failure| failure.into_napi(raw))
+    let instantiate = || {
+      let store = StoreInner::of(raw, Value(store.raw()))?;
+      let resolved = self.resolved.borrow().clone().ok_or_else(|| Failure::closed("linked module"))?;
+      resolved.instantiate(raw, &store, Value(object.raw()))
+    };
+    instantiate().map_err(|failure: Failure| failure.into_napi(raw))
+  }
+
+  /// Lets go of the module and the definitions. Instances are not affected.
+  #[napi(catch_unwind)]
+  pub fn close(&self) {
+    self.resolved.borrow_mut().take();
   }
 }

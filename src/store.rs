@@ -534,6 +534,17 @@ impl StoreInner {
     self.report(env);
   }
 
+  /// Lets go of all but the box, which the finaliser frees: for a store that JavaScript has lost, in a program that gives
+  /// Node no time for finalisers.
+  pub fn strip(&self) {
+    self.export_funcs.take();
+    self.func_tombs.take();
+    self.externs.take();
+    self.extern_keys.take();
+    self.func_indexes.take();
+    self.slots.take();
+  }
+
   /// Frees a closed store that no native frame uses any more.
   #[cold]
   fn retire(&self) {
