@@ -128,7 +128,11 @@ test('a compiled module that is closed cannot be instantiated; its instances go 
   compiled.close()
   t.true(compiled.closed)
   t.is(instance.exports['get'](), 42)
-  t.throws(() => runtime.instantiate(compiled, { name: 'again' }), { instanceOf: ClosedError })
+  const message = /^source module must be compiled before instantiation/
+  t.throws(() => runtime.instantiate(compiled, { name: 'again' }), { instanceOf: ClosedError, message })
+  const unused = runtime.compileModuleSync('(module)')
+  unused.close()
+  t.throws(() => runtime.instantiate(unused), { instanceOf: ClosedError, message })
 })
 
 test('definitions of a compiled module have names, types and indexes', (t) => {

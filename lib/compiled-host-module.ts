@@ -32,8 +32,9 @@ export class CompiledHostModule {
 
   /** @internal Use `HostModuleBuilder.compile`. */
   constructor(runtime: Runtime, name: string, items: ReadonlyMap<string, HostExport>) {
-    if (!(items instanceof Map))
+    if (!(items instanceof Map)) {
       throw new ArgumentError('CompiledHostModule cannot be constructed; use HostModuleBuilder.compile()')
+    }
     this.#runtime = runtime
     this.#items = items
     this.name = name

@@ -134,8 +134,9 @@ export function checkEngineOptions(options: unknown, what = 'options'): Binding.
   for (const name of switches) {
     const value = given[name]
     if (value === undefined) continue
-    if (typeof value !== 'boolean')
+    if (typeof value !== 'boolean') {
       throw new ArgumentError(`${what}.${name} must be a boolean, but got ${describe(value)}`)
+    }
     config[name] = value
   }
   for (const name of sizes) {

@@ -10,12 +10,7 @@ const { funcCall0, funcCall1, funcCall2, funcCall3, funcCall4, funcCallMany } = 
  * about a tenth of a call, but V8 keeps what it consists of until a thorough collection of the whole heap: with an
  * instance for each request, that is what the server would do most of the time.
  */
-export function exportedFunction(
-  core: StoreCore,
-  index: number,
-  slot: number,
-  name: string,
-): (...args: any[]) => any {
+export function exportedFunction(core: StoreCore, index: number, slot: number, name: string): (...args: any[]) => any {
   const func = native.funcPrepare(core.handle, index, slot, name)
   // Fixed parameters, so that V8 passes them without an array; the native side checks their number, too.
   let call: (...args: any[]) => any

@@ -72,8 +72,9 @@ export class Global<T extends ValueTypeLike = any> {
 /** @internal The type as native code takes it. */
 export function checkGlobalType(type: unknown, what: string): { content: ValueTypeName; mutable: boolean } {
   const { content, mutable = false } = checkOptions(type, what, ['content', 'mutable'])
-  if (typeof mutable !== 'boolean')
+  if (typeof mutable !== 'boolean') {
     throw new ArgumentError(`${what}.mutable must be a boolean, but got ${describe(mutable)}`)
+  }
   const [name] = checkValueTypes([content], `${what}.content`)
   if (name === undefined) throw new ArgumentError(`${what}.content must be a value type`)
   return { content: name, mutable }

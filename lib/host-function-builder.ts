@@ -134,7 +134,14 @@ export class HostFunctionBuilder {
   }
 
   #set(style: 'natural' | 'stack', withModule: boolean, callback: unknown, params: unknown, results: unknown): this {
-    this.#snapshot = { ...this.#snapshot, style, withModule, callback, params: copyOf(params), results: copyOf(results) }
+    this.#snapshot = {
+      ...this.#snapshot,
+      style,
+      withModule,
+      callback,
+      params: copyOf(params),
+      results: copyOf(results),
+    }
     return this
   }
 }

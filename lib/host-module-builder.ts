@@ -73,8 +73,9 @@ export class HostModuleBuilder {
    */
   compile(): CompiledHostModule {
     this.#runtime.assertOpen()
-    if (typeof this.#name !== 'string')
+    if (typeof this.#name !== 'string') {
       throw new ArgumentError(`module name must be a string, but got ${describe(this.#name)}`)
+    }
     if (this.#name === '') throw new CompileError('a module name must not be empty')
     const items = new Map<string, HostExport>()
     let index = 0
@@ -112,8 +113,9 @@ export class HostModuleBuilder {
   #compileFunction(exportName: string, index: number, snapshot: HostFunctionSnapshot): HostFunctionExport {
     const label = `func[${this.#name}.${exportName}]`
     const { callback, style, withModule, name, parameterNames, resultNames } = snapshot
-    if (style === undefined)
+    if (style === undefined) {
       throw new CompileError(`${label} has no function: call withFunc or withStackFunc before export`)
+    }
     if (typeof callback !== 'function') throw new CompileError(`${label} kind != func: ${describe(callback)}`)
     const untyped = style === 'natural' && snapshot.params === undefined && snapshot.results === undefined
     const params = untyped ? undefined : this.#types(label, 'param', snapshot.params, style)
@@ -166,8 +168,9 @@ function checkNames(
   names: readonly unknown[],
 ): void {
   for (const name of names) {
-    if (typeof name !== 'string')
+    if (typeof name !== 'string') {
       throw new CompileError(`${label} ${what} names must be strings, but got ${describe(name)}`)
+    }
   }
   if (types !== undefined && names.length > 0 && names.length !== types.length) {
     throw new CompileError(`${label} has ${types.length} ${what}, but ${names.length} ${what} names`)

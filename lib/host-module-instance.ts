@@ -42,8 +42,9 @@ export class HostModuleInstance {
 
   /** @internal */
   constructor(owner: HostModuleOwner, name: string, items: ReadonlyMap<string, HostExport>) {
-    if (!(items instanceof Map))
+    if (!(items instanceof Map)) {
       throw new ArgumentError('HostModuleInstance cannot be constructed; use HostModuleBuilder.instantiate()')
+    }
     this.#owner = owner
     this.name = name
     this.#items = items

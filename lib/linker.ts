@@ -47,8 +47,9 @@ export class Linker {
   }
 
   set allowShadowing(allow: boolean) {
-    if (typeof allow !== 'boolean')
+    if (typeof allow !== 'boolean') {
       throw new ArgumentError(`allowShadowing must be a boolean, but got ${describe(allow)}`)
+    }
     this.#allowShadowing = allow
     this.#native.setAllowShadowing(allow)
   }
@@ -81,8 +82,9 @@ export class Linker {
     options?: LinkerFuncOptions,
   ): this {
     checkNames(module, name)
-    if (typeof callback !== 'function')
+    if (typeof callback !== 'function') {
       throw new ArgumentError(`callback must be a function, but got ${describe(callback)}`)
+    }
     const { withInstance = false } = checkOptions(options, 'options', ['withInstance'])
     if (typeof withInstance !== 'boolean') throw new ArgumentError('options.withInstance must be a boolean')
     const config: Binding.HostFuncConfig = { module, name, withModule: withInstance }

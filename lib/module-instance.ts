@@ -47,8 +47,9 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     ownsStore: boolean,
     context: unknown,
   ) {
-    if (core?.holder === undefined)
+    if (core?.holder === undefined) {
       throw new ArgumentError('ModuleInstance cannot be constructed; use runtime.instantiate()')
+    }
     this.#owner = owner
     this.#core = core
     this.#slot = core.nextSlot

@@ -154,6 +154,9 @@ export class Runtime {
     if (CompiledModule.runtimeOf(compiled) !== this) {
       throw new ArgumentError('the module was compiled by another Runtime; compile it with this one')
     }
+    if (compiled.closed) {
+      throw new ClosedError('source module must be compiled before instantiation: it is closed')
+    }
     const name = checked.name ?? compiled.name
     this.#checkName(name)
     const resolved = this.#link(compiled)

@@ -535,8 +535,10 @@ impl Linker {
         let exports: Vec<_> = pre.compiled.module.exports().map(|export| export.name().to_owned()).collect();
         let mut items: Vec<(String, Extern)> = Vec::new();
         for export in exports {
-          let item = linker.get(ctx.as_context_mut(), &name, &export)?;
-          items.push((export, item));
+          // Of a command Wasmtime defines the functions only: its other exports belong to no instance that lasts.
+          if let Ok(item) = linker.get(ctx.as_context_mut(), &name, &export) {
+            items.push((export, item));
+          }
         }
         Ok(items)
       })?;

@@ -80,7 +80,14 @@ impl StoreInner {
       }
       None => {
         let text = error.root_cause().to_string();
-        let kind = if is_limit(&text) { FailureKind::Limit } else { FailureKind::Internal };
+        let kind = if is_limit(&text) {
+          FailureKind::Limit
+        } else if text.contains("shared memory") {
+          // A module with a shared memory compiles, but the engine does not allow it one.
+          FailureKind::Link
+        } else {
+          FailureKind::Internal
+        };
         Failure::with_detail(kind, text, detail)
       }
     }

@@ -6,7 +6,7 @@ import {
   type HostModuleBuilder,
   type HostModuleInstance,
   type ModuleInstance,
-  Runtime,
+  type Runtime,
   ValueType,
   type ValueTypeName,
 } from '../../index.mjs'

@@ -1,5 +1,5 @@
 // Checked by `tsc --noEmit`: a wrong type is a compile error, and so is an expected error that does not come.
-import { ValueType } from '../../dist/api.js'
+import type { ValueType } from '../../dist/api.js'
 import type { Func } from '../../dist/func.js'
 import type { ArgsOf, ResultsOf, ValueOf, ValueTypeName } from '../../dist/value-type.js'
 
