@@ -12,7 +12,7 @@ use crate::export_func::{ExportFunc, INLINE};
 use crate::extern_type::{ExternTypeInfo, extern_info};
 use crate::failure::{Failure, FailureKind};
 use crate::host_call::{HostBinding, raw_from_slots, raw_to_slots};
-use crate::linker::{HostFuncConfig, NO_SLOT, host_func, store_func};
+use crate::host_definition::{HostFuncConfig, NO_SLOT, host_func, store_func};
 use crate::raw_call::{ARGS, index_arg, number, raw_functions, store_arg};
 use crate::raw_env::{RawEnv, Value};
 use crate::signature::Signature;

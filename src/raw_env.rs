@@ -231,6 +231,9 @@ impl RawEnv {
   /// The value of a reference, `None` if it was weak and has been collected.
   #[inline]
   pub fn dereference(self, reference: sys::napi_ref) -> Option<Value> {
+    if reference.is_null() {
+      return None;
+    }
     match out!(napi_get_reference_value(self.0, reference) -> ptr::null_mut()) {
       Ok(value) if !value.is_null() => Some(Value(value)),
       _ => None,

@@ -10,16 +10,16 @@
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::HashMap;
-use std::ffi::c_void;
-use std::mem;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use napi::bindgen_prelude::{Env, Unknown};
-use napi::{JsValue, sys};
-use napi_derive::napi;
-use wasmtime::{AsContextMut, Caller, Extern, Func, StoreContextMut};
+use napi::sys;
+use wasmtime::{AsContextMut, Caller, Extern, StoreContextMut};
+
+mod data;
+mod handles;
+mod life;
 
 use crate::engine::Engine;
 use crate::env_state::{EnvState, STACK_MARGIN};
@@ -31,8 +31,9 @@ use crate::memory_view::Views;
 use crate::raw_env::{RawEnv, Value};
 use crate::tomb::{Tomb, Tombs};
 
-/// What the collector is told that an open store weighs besides its memories and tables, in bytes.
-const BASE_WEIGHT: i64 = 4 * 1024;
+pub use data::StoreData;
+use life::BASE_WEIGHT;
+pub use life::StorePin;
 
 /// Part of the holder array with the `StoreCore`.
 pub const CORE: u32 = 3;
@@ -40,66 +41,10 @@ pub const CORE: u32 = 3;
 /// Part of the holder array with the memory of the tombs.
 const TOMBS: u32 = 6;
 
-/// Elements that a table may have: the limit of the browsers, from the JavaScript API of WebAssembly.
-const MAX_TABLE_ELEMENTS: usize = 10_000_000;
-
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 /// Host calls that share a handle scope.
 const CALLS_PER_SCOPE: u32 = 128;
-
-/// The data of Wasmtime's store: the way back to [`StoreInner`].
-pub struct StoreData {
-  pub inner: *const StoreInner,
-  last_growth: i64,
-}
-
-// SAFETY: the pointer is followed only on the JavaScript thread, where alone a store of this addon is used.
-unsafe impl Send for StoreData {}
-// SAFETY: as above.
-unsafe impl Sync for StoreData {}
-
-impl StoreData {
-  fn grow(&mut self, bytes: usize) {
-    self.last_growth = i64::try_from(bytes).unwrap_or(i64::MAX);
-    // SAFETY: the store inner owns the store whose data this is, so it is alive.
-    let inner = unsafe { &*self.inner };
-    inner.bytes.set(inner.bytes.get().saturating_add(self.last_growth));
-  }
-
-  fn undo(&mut self) {
-    // SAFETY: as in `grow`.
-    let inner = unsafe { &*self.inner };
-    inner.bytes.set(inner.bytes.get().saturating_sub(mem::take(&mut self.last_growth)));
-  }
-}
-
-/// Counts what memories and tables take, and refuses tables that no real program has: their elements are allocated, not
-/// only reserved, so one instruction could take all memory of the machine.
-impl wasmtime::ResourceLimiter for StoreData {
-  fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-    self.grow(desired.saturating_sub(current));
-    Ok(true)
-  }
-
-  fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-    self.undo();
-    Ok(())
-  }
-
-  fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-    if desired > MAX_TABLE_ELEMENTS {
-      return Ok(false);
-    }
-    self.grow(desired.saturating_sub(current).saturating_mul(size_of::<usize>()));
-    Ok(true)
-  }
-
-  fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-    self.undo();
-    Ok(())
-  }
-}
 
 /// A handle scope that the host calls of one entry into wasm share, renewed every so many calls: a scope costs Node a
 /// heap allocation, and the handles of a million calls cannot wait for the end.
@@ -409,250 +354,11 @@ impl StoreInner {
     self.host_calls.get()
   }
 
-  /// The handle of an extern that belongs to this store.
-  pub fn register(&self, item: Extern, ctx: StoreContextMut<'_, StoreData>) -> u32 {
-    let address = match &item {
-      Extern::Func(func) => Some(func.to_raw(ctx) as usize),
-      _ => None,
-    };
-    if let Some(address) = address
-      && let Some(index) = self.func_indexes.borrow().get(&address)
-    {
-      return *index;
-    }
-    if address.is_none()
-      && let Some(index) = self.known_extern(&item)
-    {
-      return index;
-    }
-    let mut externs = self.externs.borrow_mut();
-    let index = u32::try_from(externs.len()).unwrap_or(u32::MAX);
-    externs.push(item);
-    if let Some(address) = address {
-      self.func_indexes.borrow_mut().insert(address, index);
-    }
-    index
-  }
-
-  /// The index of something other than a function, if it has one already: the same memory may be exported under several
-  /// names and by several instances. Wasmtime shows the identity of its handles only in their debug text; nothing is
-  /// formatted before there is a second one.
-  fn known_extern(&self, item: &Extern) -> Option<u32> {
-    let externs = self.externs.borrow();
-    let mut keys = self.extern_keys.borrow_mut();
-    let (keyed, map) = &mut *keys;
-    if externs.iter().all(|other| matches!(other, Extern::Func(_))) || matches!(item, Extern::SharedMemory(_)) {
-      return None;
-    }
-    for (index, other) in externs.iter().enumerate().skip(*keyed) {
-      if !matches!(other, Extern::Func(_) | Extern::SharedMemory(_)) {
-        map.insert(format!("{other:?}"), u32::try_from(index).unwrap_or(u32::MAX));
-      }
-    }
-    *keyed = externs.len();
-    map.get(&format!("{item:?}")).copied()
-  }
-
-  #[inline]
-  pub fn extern_at(&self, index: u32) -> Result<Extern, Failure> {
-    let externs = self.externs.borrow();
-    externs.get(index as usize).cloned().ok_or_else(|| Failure::type_error("the handle is not one of this store"))
-  }
-
-  pub fn func_at(&self, index: u32) -> Result<Func, Failure> {
-    match self.extern_at(index)? {
-      Extern::Func(func) => Ok(func),
-      _ => Err(Failure::type_error("expected the handle of a function")),
-    }
-  }
-
-  /// The prepared call of a function handle, if there is one; its address stays valid as long as this store.
-  #[inline]
-  pub fn export_func(&self, index: u32) -> Option<*const ExportFunc> {
-    let funcs = self.export_funcs.borrow();
-    funcs.get(index as usize)?.as_ref().map(|func| &raw const **func)
-  }
-
-  /// Keeps the prepared call of a function handle that has none yet.
-  pub fn add_export_func(&self, index: u32, func: ExportFunc) -> *const ExportFunc {
-    let mut funcs = self.export_funcs.borrow_mut();
-    let place = index as usize;
-    if funcs.len() <= place {
-      funcs.resize_with(place + 1, || None);
-    }
-    match funcs.get_mut(place) {
-      Some(entry) => &raw const **entry.get_or_insert_with(|| Box::new(func)),
-      None => ptr::null(),
-    }
-  }
-
-  pub fn add_slot(&self, slot: InstanceSlot) -> u32 {
-    let mut slots = self.slots.borrow_mut();
-    slots.push(Box::new(slot));
-    u32::try_from(slots.len() - 1).unwrap_or(u32::MAX)
-  }
-
-  /// A slot's address stays valid as long as this store.
-  #[inline]
-  pub fn slot(&self, index: u32) -> Option<&InstanceSlot> {
-    let slots = self.slots.borrow();
-    let slot: *const InstanceSlot = &raw const **slots.get(index as usize)?;
-    // SAFETY: slots are boxed and never removed while the store inner lives, which `self` proves.
-    Some(unsafe { &*slot })
-  }
-
-  pub fn slot_count(&self) -> usize {
-    self.slots.borrow().len()
-  }
-
   /// The JavaScript side's array number `part` (see `lib/store-core.ts`).
   pub fn holder_part(&self, env: RawEnv, part: u32) -> Result<Value, Failure> {
     let holder =
       env.dereference(self.holder.get()).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
     env.get_element(holder, part).map_err(|_| Failure::Pending)
-  }
-
-  /// Closes the store: at once, or when the wasm that runs in it has returned.
-  pub fn close(&self, env: RawEnv, exit_code: Option<u32>) {
-    if let Some(code) = exit_code {
-      for slot in self.slots.borrow().iter() {
-        slot.close(code, &self.state);
-      }
-    }
-    if self.closed.replace(true) {
-      return;
-    }
-    for slot in self.slots.borrow().iter() {
-      slot.leave(&self.state);
-    }
-    if self.views.any() {
-      self.detach_views(env);
-    }
-    if self.depth.get() == 0 && !self.busy.get() {
-      self.drop_store();
-    }
-    self.report(env);
-  }
-
-  /// Lets go of all but the box, which the finaliser frees: for a store that JavaScript has lost, in a program that gives
-  /// Node no time for finalisers.
-  pub fn strip(&self) {
-    self.export_funcs.take();
-    self.func_tombs.take();
-    self.externs.take();
-    self.extern_keys.take();
-    self.func_indexes.take();
-    self.slots.take();
-  }
-
-  /// Frees a closed store that no native frame uses any more.
-  #[cold]
-  fn retire(&self) {
-    if self.depth.get() > 0 || self.busy.get() || !self.has_finalizer.get() {
-      return;
-    }
-    let Some(env) = self.state.env() else { return };
-    // If the holder has been collected already, so have the tombs, and the finaliser is on its way.
-    let Some(holder) = env.dereference(self.holder.get()) else { return };
-    if !env.remove_wrap(holder) {
-      return;
-    }
-    self.has_finalizer.set(false);
-    let slots = self.slots.borrow();
-    let own_code = slots.first().and_then(|slot| slot.exit_code());
-    for (tomb, export) in self.func_tombs.take() {
-      // SAFETY: the store owns its export functions until it is dropped below.
-      let code = unsafe { &*export }.exit_code();
-      // SAFETY: the holder is alive, and with it the memory of the tombs.
-      unsafe { &*tomb }.close(code);
-    }
-    // SAFETY: as above.
-    unsafe { &*self.own_tomb.get() }.close(own_code);
-    drop(slots);
-    self.state.release(self.holder.replace(ptr::null_mut()));
-    // SAFETY: `store_new` boxed it, it has no finaliser any more, no tomb leads to it, and no frame uses it.
-    drop(unsafe { Box::from_raw(ptr::from_ref(self).cast_mut()) });
-  }
-
-  fn drop_store(&self) {
-    // SAFETY: called only when no wasm of the store is on the stack and no access is under way.
-    let store = unsafe { (*self.store.get()).take() };
-    if let Some(store) = store {
-      self.views.bury(store);
-    }
-    self.bytes.set(0);
-  }
-
-  /// Tells the collector how the weight has changed.
-  pub fn report(&self, env: RawEnv) {
-    let weight = self.bytes.get().saturating_add(BASE_WEIGHT).max(0);
-    env.adjust_external_memory(weight - self.reported.replace(weight));
-  }
-
-  /// Bytes of memories and tables.
-  pub fn memory_bytes(&self) -> i64 {
-    self.bytes.get()
-  }
-
-  /// Instances that are not closed.
-  pub fn instance_count(&self) -> u32 {
-    let slots = self.slots.borrow();
-    u32::try_from(slots.iter().filter(|slot| slot.is_live()).count()).unwrap_or(u32::MAX)
-  }
-
-  pub fn set_registry_index(&self, index: usize) {
-    self.registry_index.set(index);
-  }
-
-  /// Whether JavaScript has lost every handle.
-  pub fn is_abandoned(&self, env: RawEnv) -> bool {
-    self.depth.get() == 0 && !self.busy.get() && env.dereference(self.holder.get()).is_none()
-  }
-}
-
-/// Keeps a store from being freed while a native frame uses it: JavaScript that the frame runs may close it.
-pub struct StorePin(*const StoreInner);
-
-impl StorePin {
-  #[inline]
-  pub fn new(store: &StoreInner) -> Self {
-    store.pins.set(store.pins.get() + 1);
-    Self(store)
-  }
-}
-
-impl std::ops::Deref for StorePin {
-  type Target = StoreInner;
-
-  #[inline]
-  fn deref(&self) -> &StoreInner {
-    // SAFETY: a pinned store is not freed by `retire`, and its finaliser cannot run while the JavaScript that called the
-    // native frame holds it.
-    unsafe { &*self.0 }
-  }
-}
-
-impl Drop for StorePin {
-  #[inline]
-  fn drop(&mut self) {
-    let pins = self.pins.get() - 1;
-    self.pins.set(pins);
-    if pins == 0 && self.closed.get() {
-      self.retire();
-    }
-  }
-}
-
-impl Drop for StoreInner {
-  fn drop(&mut self) {
-    self.state.unregister_store(&self.registry_index);
-    if let Some(env) = self.state.env() {
-      self.close(env, None);
-      env.adjust_external_memory(-self.reported.replace(0));
-    } else {
-      self.store.get_mut().take();
-    }
-    self.state.release(self.holder.replace(ptr::null_mut()));
   }
 }
 
@@ -662,75 +368,4 @@ fn busy() -> Failure {
     crate::failure::FailureKind::StoreBusy,
     "the store is in the middle of another operation; call it when that has returned",
   )
-}
-
-unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-  // SAFETY: `store_new` boxed it, and nobody else frees it while it has this finaliser.
-  let inner = unsafe { Box::from_raw(data.cast::<StoreInner>()) };
-  if inner.is_running() || inner.pins.get() > 0 {
-    // `process.exit()` inside a host call tears the environment down above wasm frames that will never go on.
-    mem::forget(inner);
-  }
-}
-
-/// Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
-/// reach the store, and the store ends when it is gone.
-#[napi(catch_unwind, ts_return_type = "StoreHandle")]
-pub fn store_new(
-  env: Env,
-  engine: &Engine,
-  #[napi(ts_arg_type = "unknown[]")] holder: Unknown,
-) -> napi::Result<Unknown<'static>> {
-  let raw = RawEnv(env.raw());
-  let state = EnvState::of(raw)?;
-  state.sweep_stores(raw);
-  let make = || {
-    let holder = Value(holder.raw());
-    let inner = StoreInner::new(raw, Arc::clone(&state), engine, holder)?;
-    let data: *const c_void = ptr::from_ref(&*inner).cast();
-    let tomb = inner.tombs.add(raw, inner.holder_part(raw, TOMBS)?, data)?;
-    inner.own_tomb.set(tomb);
-    let handle = raw.external(tomb.cast_mut().cast()).map_err(|_| Failure::Pending)?;
-    raw.wrap(holder, data.cast_mut(), finalize).map_err(|_| Failure::Pending)?;
-    inner.has_finalizer.set(true);
-    // From here on the finaliser, or `retire`, owns the box.
-    let _ = Box::into_raw(inner);
-    Ok(handle)
-  };
-  let handle = make().map_err(|failure: Failure| failure.into_napi(raw))?;
-  // SAFETY: a handle of this environment and of the running callback's scope.
-  Ok(unsafe { Unknown::from_raw_unchecked(raw.0, handle.0) })
-}
-
-/// Closes a store. With an exit code its instances answer later calls with an `ExitError`.
-#[napi(catch_unwind)]
-pub fn store_close(
-  env: Env,
-  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
-  exit_code: Option<u32>,
-) -> napi::Result<()> {
-  let raw = RawEnv(env.raw());
-  // One that is freed already needs no closing.
-  if let Ok(inner) = StoreInner::of(raw, Value(store.raw())) {
-    inner.close(raw, exit_code);
-  }
-  Ok(())
-}
-
-#[napi(catch_unwind)]
-pub fn store_is_closed(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<bool> {
-  let raw = RawEnv(env.raw());
-  Ok(StoreInner::of(raw, Value(store.raw())).map_or(true, |store| store.is_closed()))
-}
-
-/// Collects the store's garbage: reference values that wasm no longer holds.
-#[napi(catch_unwind)]
-pub fn store_gc(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<()> {
-  let raw = RawEnv(env.raw());
-  let collect = || {
-    let inner = StoreInner::of(raw, Value(store.raw()))?;
-    inner.with(|mut ctx| ctx.gc(None))?.map_err(|error| Failure::internal(error.to_string()))?;
-    inner.clear_freed_values(raw)
-  };
-  collect().map_err(|failure| failure.into_napi(raw))
 }

@@ -1,0 +1,232 @@
+//! A module whose imports are resolved: what it imports is checked, and materialised in a Wasmtime linker of its own for
+//! the instance that is to be made. Lives on: the JavaScript thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use napi::JsValue;
+use napi::bindgen_prelude::{Env, Unknown};
+use napi_derive::napi;
+use wasmtime::{AsContextMut, Extern, ExternType, FuncType, StoreContextMut};
+
+use crate::failure::{ErrorDetail, Failure, FailureKind, LinkProblemInfo};
+use crate::host_call::HostBinding;
+use crate::host_definition::define_host;
+use crate::host_func::HostFunc;
+use crate::instance_slot::InstanceSlot;
+use crate::link_check::{current_size, describe_problems, mismatch};
+use crate::module::Compiled;
+use crate::raw_env::{RawEnv, Value};
+use crate::store::{StoreData, StoreInner};
+
+#[derive(Clone)]
+pub enum Definition {
+  /// A JavaScript function; without a type it takes that of each import.
+  Host { func: Arc<HostFunc>, ty: Option<FuncType> },
+  /// Something of one store.
+  Extern { store_id: u64, item: Extern },
+}
+
+/// What to do with imports that are not defined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Unknowns {
+  Refuse,
+  Trap,
+  Default,
+}
+
+/// A module whose imports are resolved, ready to be instantiated any number of times.
+#[napi]
+pub struct InstancePre {
+  pub(crate) resolved: RefCell<Option<Rc<Resolved>>>,
+}
+
+/// What an [`InstancePre`] holds until it is closed.
+pub struct Resolved {
+  pub engine: wasmtime::Engine,
+  pub compiled: Compiled,
+  /// For each import of the module, its definition if there is one.
+  pub imports: Vec<Option<Definition>>,
+  pub unknowns: Unknowns,
+  /// Whether an instance needs closures of its own (because a host function wants to know the instance) unless it is
+  /// the first of its store.
+  pub needs_slot: bool,
+  /// Linked for the first instance of any store; `None` if something belongs to one store.
+  pub shared: Option<wasmtime::InstancePre<StoreData>>,
+}
+
+impl Resolved {
+  pub fn is_store_independent(&self) -> bool {
+    self.unknowns != Unknowns::Default
+      && !self.imports.iter().flatten().any(|definition| matches!(definition, Definition::Extern { .. }))
+  }
+
+  /// Everything that is wrong; what belongs to a store is checked only when the store is given.
+  pub fn problems(&self, mut store: Option<(u64, StoreContextMut<'_, StoreData>)>) -> Vec<LinkProblemInfo> {
+    let mut problems = Vec::new();
+    let mut host_types: HashMap<(&str, &str), FuncType> = HashMap::new();
+    for (import, definition) in self.compiled.module.imports().zip(&self.imports) {
+      let (module, name, expected) = (import.module(), import.name(), import.ty());
+      let problem = |reason: &str, actual: Option<String>| LinkProblemInfo {
+        module: module.to_owned(),
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+        expected: Some(crate::extern_type::extern_text(&expected)),
+        actual,
+      };
+      match (definition, &mut store) {
+        (None, _) => {
+          let trap = self.unknowns == Unknowns::Trap && matches!(expected, ExternType::Func(_));
+          if !trap && self.unknowns != Unknowns::Default {
+            problems.push(problem("missing", None));
+          }
+        }
+        (Some(Definition::Host { ty: Some(ty), .. }), _) => {
+          problems.extend(mismatch(module, name, &expected, &ExternType::Func(ty.clone()), None));
+        }
+        (Some(Definition::Host { ty: None, .. }), _) => match &expected {
+          ExternType::Func(ty) => match host_types.get(&(module, name)) {
+            // Wasmtime's linker has one definition a name, so one type.
+            Some(first) if !FuncType::eq(first, ty) => problems.push(problem(
+              "other",
+              Some("it is imported twice with different types; give the host function a type of its own".into()),
+            )),
+            _ => {
+              host_types.insert((module, name), ty.clone());
+            }
+          },
+          _ => problems.push(problem("mismatch", Some("func".into()))),
+        },
+        (Some(Definition::Extern { .. }), None) => {}
+        (Some(Definition::Extern { store_id, item }), Some((id, ctx))) => {
+          if store_id == id {
+            let actual = item.ty(ctx.as_context_mut());
+            problems.extend(mismatch(module, name, &expected, &actual, current_size(item, ctx)));
+          } else {
+            problems.push(problem("wrong-store", None));
+          }
+        }
+      }
+    }
+    problems
+  }
+
+  /// Puts the definitions into a Wasmtime linker, for the instance in `slot`. All have been checked.
+  pub fn materialise(
+    &self,
+    mut ctx: Option<StoreContextMut<'_, StoreData>>,
+    slot: u32,
+  ) -> Result<wasmtime::Linker<StoreData>, Failure> {
+    let mut linker = wasmtime::Linker::new(&self.engine);
+    // The same name may be imported several times.
+    linker.allow_shadowing(true);
+    for (import, definition) in self.compiled.module.imports().zip(&self.imports) {
+      match definition {
+        None => {}
+        Some(Definition::Host { func, ty }) => {
+          if let Some(ty) = ty.clone().or_else(|| import.ty().func().cloned()) {
+            let binding = HostBinding::new(Arc::clone(func), ty.clone(), slot);
+            define_host(&mut linker, import.module(), import.name(), ty, binding).map_err(other_failure)?;
+          }
+        }
+        Some(Definition::Extern { item, .. }) => {
+          if let Some(ctx) = &mut ctx {
+            linker.define(ctx.as_context_mut(), import.module(), import.name(), item.clone()).map_err(other_failure)?;
+          }
+        }
+      }
+    }
+    match (self.unknowns, ctx) {
+      (Unknowns::Trap, _) => linker.define_unknown_imports_as_traps(&self.compiled.module).map_err(other_failure)?,
+      (Unknowns::Default, Some(mut ctx)) => {
+        linker
+          .define_unknown_imports_as_default_values(ctx.as_context_mut(), &self.compiled.module)
+          .map_err(other_failure)?;
+      }
+      _ => {}
+    }
+    Ok(linker)
+  }
+
+  /// Instantiates in `store`; the slot is made first, so that host calls of the start function find `object`.
+  fn instantiate(&self, env: RawEnv, store: &StoreInner, object: Value) -> Result<u32, Failure> {
+    if !wasmtime::Engine::same(&store.engine, &self.engine) {
+      return Err(Failure::type_error("the module was compiled by another engine than the store's"));
+    }
+    store.with(|_| ())?;
+    let info = Arc::clone(&self.compiled.info);
+    let index = store.add_slot(InstanceSlot::new(self.compiled.module.clone(), info));
+    let instances = store.holder_part(env, 0)?;
+    env.set_element(instances, index, object).map_err(|_| Failure::Pending)?;
+    let mut outcome = self.run(store, index);
+    if matches!(&outcome, Err(failure) if failure.is_limit()) && !store.is_running() {
+      // Perhaps what is in the way is only waiting to be collected.
+      store.state.collect(env);
+      outcome = self.run(store, index);
+    }
+    let slot = store.slot(index).ok_or_else(|| Failure::internal("the instance's slot is gone"))?;
+    match outcome {
+      Ok(instance) => {
+        slot.instance.set(Some(instance));
+        Ok(index)
+      }
+      Err(failure) => {
+        slot.leave(&store.state);
+        env.set_element(instances, index, env.undefined()).map_err(|_| Failure::Pending)?;
+        Err(failure)
+      }
+    }
+  }
+
+  fn run(&self, store: &StoreInner, slot: u32) -> Result<wasmtime::Instance, Failure> {
+    let outcome = match &self.shared {
+      Some(shared) if slot == 0 || !self.needs_slot => store.enter(|ctx| shared.instantiate(ctx))?,
+      _ => {
+        let problems = store.with(|ctx| self.problems(Some((store.id, ctx))))?;
+        if !problems.is_empty() {
+          return Err(link_failure(problems));
+        }
+        let linker = store.with(|ctx| self.materialise(Some(ctx), slot))??;
+        store.enter(|ctx| linker.instantiate(ctx, &self.compiled.module))?
+      }
+    };
+    outcome.map_err(|error| store.failure(error))
+  }
+}
+
+#[napi]
+impl InstancePre {
+  /// Makes an instance; gives its slot. `object` is what host functions get as the importing instance.
+  #[napi(catch_unwind)]
+  pub fn instantiate_in(
+    &self,
+    env: Env,
+    #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
+    #[napi(ts_arg_type = "object")] object: Unknown,
+  ) -> napi::Result<u32> {
+    let raw = RawEnv(env.raw());
+    let instantiate = || {
+      let store = StoreInner::of(raw, Value(store.raw()))?;
+      let resolved = self.resolved.borrow().clone().ok_or_else(|| Failure::closed("linked module"))?;
+      resolved.instantiate(raw, &store, Value(object.raw()))
+    };
+    instantiate().map_err(|failure: Failure| failure.into_napi(raw))
+  }
+
+  /// Lets go of the module and the definitions. Instances are not affected.
+  #[napi(catch_unwind)]
+  pub fn close(&self) {
+    self.resolved.borrow_mut().take();
+  }
+}
+
+pub fn link_failure(problems: Vec<LinkProblemInfo>) -> Failure {
+  let text = describe_problems(&problems);
+  Failure::with_detail(FailureKind::Link, text, ErrorDetail { problems: Some(problems), ..ErrorDetail::default() })
+}
+
+pub fn other_failure(error: wasmtime::Error) -> Failure {
+  Failure::new(FailureKind::Link, format!("{error:#}"))
+}

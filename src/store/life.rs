@@ -1,0 +1,239 @@
+//! The end of a store: closing, freeing, and telling V8 what it weighs; and its beginning as JavaScript sees it.
+//!
+//! `close` frees a store as soon as no native frame uses it ([`StorePin`]). One that is never closed is freed by the
+//! finaliser of its holder array. Lives on: the JavaScript thread.
+
+use std::ffi::c_void;
+use std::mem;
+use std::ptr;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Env, Unknown};
+use napi::{JsValue, sys};
+use napi_derive::napi;
+
+use super::{StoreInner, TOMBS};
+use crate::engine::Engine;
+use crate::env_state::EnvState;
+use crate::failure::Failure;
+use crate::raw_env::{RawEnv, Value};
+
+/// What the collector is told that an open store weighs besides its memories and tables, in bytes.
+pub(super) const BASE_WEIGHT: i64 = 4 * 1024;
+
+impl StoreInner {
+  /// Closes the store: at once, or when the wasm that runs in it has returned.
+  pub fn close(&self, env: RawEnv, exit_code: Option<u32>) {
+    if let Some(code) = exit_code {
+      for slot in self.slots.borrow().iter() {
+        slot.close(code, &self.state);
+      }
+    }
+    if self.closed.replace(true) {
+      return;
+    }
+    for slot in self.slots.borrow().iter() {
+      slot.leave(&self.state);
+    }
+    if self.views.any() {
+      self.detach_views(env);
+    }
+    if self.depth.get() == 0 && !self.busy.get() {
+      self.drop_store();
+    }
+    self.report(env);
+  }
+
+  /// Lets go of all but the box, which the finaliser frees: for a store that JavaScript has lost, in a program that gives
+  /// Node no time for finalisers.
+  pub fn strip(&self) {
+    self.state.release(self.holder.replace(ptr::null_mut()));
+    self.export_funcs.take();
+    self.func_tombs.take();
+    self.externs.take();
+    self.extern_keys.take();
+    self.func_indexes.take();
+    self.slots.take();
+  }
+
+  /// Frees a closed store that no native frame uses any more.
+  #[cold]
+  fn retire(&self) {
+    if self.depth.get() > 0 || self.busy.get() || !self.has_finalizer.get() {
+      return;
+    }
+    let Some(env) = self.state.env() else { return };
+    // If the holder has been collected already, so have the tombs, and the finaliser is on its way.
+    let Some(holder) = env.dereference(self.holder.get()) else { return };
+    if !env.remove_wrap(holder) {
+      return;
+    }
+    self.has_finalizer.set(false);
+    let slots = self.slots.borrow();
+    let own_code = slots.first().and_then(|slot| slot.exit_code());
+    for (tomb, export) in self.func_tombs.take() {
+      // SAFETY: the store owns its export functions until it is dropped below.
+      let code = unsafe { &*export }.exit_code();
+      // SAFETY: the holder is alive, and with it the memory of the tombs.
+      unsafe { &*tomb }.close(code);
+    }
+    // SAFETY: as above.
+    unsafe { &*self.own_tomb.get() }.close(own_code);
+    drop(slots);
+    self.state.release(self.holder.replace(ptr::null_mut()));
+    // SAFETY: `store_new` boxed it, it has no finaliser any more, no tomb leads to it, and no frame uses it.
+    drop(unsafe { Box::from_raw(ptr::from_ref(self).cast_mut()) });
+  }
+
+  pub(super) fn drop_store(&self) {
+    // SAFETY: called only when no wasm of the store is on the stack and no access is under way.
+    let store = unsafe { (*self.store.get()).take() };
+    if let Some(store) = store {
+      self.views.bury(store);
+    }
+    self.bytes.set(0);
+  }
+
+  /// Tells the collector how the weight has changed.
+  pub fn report(&self, env: RawEnv) {
+    let weight = self.bytes.get().saturating_add(BASE_WEIGHT).max(0);
+    env.adjust_external_memory(weight - self.reported.replace(weight));
+  }
+
+  /// Bytes of memories and tables.
+  pub fn memory_bytes(&self) -> i64 {
+    self.bytes.get()
+  }
+
+  /// Instances that are not closed.
+  pub fn instance_count(&self) -> u32 {
+    let slots = self.slots.borrow();
+    u32::try_from(slots.iter().filter(|slot| slot.is_live()).count()).unwrap_or(u32::MAX)
+  }
+
+  pub fn set_registry_index(&self, index: usize) {
+    self.registry_index.set(index);
+  }
+
+  /// Whether JavaScript has lost every handle.
+  pub fn is_abandoned(&self, env: RawEnv) -> bool {
+    self.depth.get() == 0 && !self.busy.get() && env.dereference(self.holder.get()).is_none()
+  }
+}
+
+/// Keeps a store from being freed while a native frame uses it: JavaScript that the frame runs may close it.
+pub struct StorePin(*const StoreInner);
+
+impl StorePin {
+  #[inline]
+  pub fn new(store: &StoreInner) -> Self {
+    store.pins.set(store.pins.get() + 1);
+    Self(store)
+  }
+}
+
+impl std::ops::Deref for StorePin {
+  type Target = StoreInner;
+
+  #[inline]
+  fn deref(&self) -> &StoreInner {
+    // SAFETY: a pinned store is not freed by `retire`, and its finaliser cannot run while the JavaScript that called the
+    // native frame holds it.
+    unsafe { &*self.0 }
+  }
+}
+
+impl Drop for StorePin {
+  #[inline]
+  fn drop(&mut self) {
+    let pins = self.pins.get() - 1;
+    self.pins.set(pins);
+    if pins == 0 && self.closed.get() {
+      self.retire();
+    }
+  }
+}
+
+impl Drop for StoreInner {
+  fn drop(&mut self) {
+    self.state.unregister_store(&self.registry_index);
+    if let Some(env) = self.state.env() {
+      self.close(env, None);
+      env.adjust_external_memory(-self.reported.replace(0));
+    } else {
+      self.store.get_mut().take();
+    }
+    self.state.release(self.holder.replace(ptr::null_mut()));
+  }
+}
+
+unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
+  // SAFETY: `store_new` boxed it, and nobody else frees it while it has this finaliser.
+  let inner = unsafe { Box::from_raw(data.cast::<StoreInner>()) };
+  if inner.is_running() || inner.pins.get() > 0 {
+    // `process.exit()` inside a host call tears the environment down above wasm frames that will never go on.
+    mem::forget(inner);
+  }
+}
+
+/// Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
+/// reach the store, and the store ends when it is gone.
+#[napi(catch_unwind, ts_return_type = "StoreHandle")]
+pub fn store_new(
+  env: Env,
+  engine: &Engine,
+  #[napi(ts_arg_type = "unknown[]")] holder: Unknown,
+) -> napi::Result<Unknown<'static>> {
+  let raw = RawEnv(env.raw());
+  let state = EnvState::of(raw)?;
+  state.sweep_stores(raw);
+  let make = || {
+    let holder = Value(holder.raw());
+    let inner = StoreInner::new(raw, Arc::clone(&state), engine, holder)?;
+    let data: *const c_void = ptr::from_ref(&*inner).cast();
+    let tomb = inner.tombs.add(raw, inner.holder_part(raw, TOMBS)?, data)?;
+    inner.own_tomb.set(tomb);
+    let handle = raw.external(tomb.cast_mut().cast()).map_err(|_| Failure::Pending)?;
+    raw.wrap(holder, data.cast_mut(), finalize).map_err(|_| Failure::Pending)?;
+    inner.has_finalizer.set(true);
+    // From here on the finaliser, or `retire`, owns the box.
+    let _ = Box::into_raw(inner);
+    Ok(handle)
+  };
+  let handle = make().map_err(|failure: Failure| failure.into_napi(raw))?;
+  // SAFETY: a handle of this environment and of the running callback's scope.
+  Ok(unsafe { Unknown::from_raw_unchecked(raw.0, handle.0) })
+}
+
+/// Closes a store. With an exit code its instances answer later calls with an `ExitError`.
+#[napi(catch_unwind)]
+pub fn store_close(
+  env: Env,
+  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
+  exit_code: Option<u32>,
+) -> napi::Result<()> {
+  let raw = RawEnv(env.raw());
+  // One that is freed already needs no closing.
+  if let Ok(inner) = StoreInner::of(raw, Value(store.raw())) {
+    inner.close(raw, exit_code);
+  }
+  Ok(())
+}
+
+#[napi(catch_unwind)]
+pub fn store_is_closed(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<bool> {
+  let raw = RawEnv(env.raw());
+  Ok(StoreInner::of(raw, Value(store.raw())).map_or(true, |store| store.is_closed()))
+}
+
+/// Collects the store's garbage: reference values that wasm no longer holds.
+#[napi(catch_unwind)]
+pub fn store_gc(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<()> {
+  let raw = RawEnv(env.raw());
+  let collect = || {
+    let inner = StoreInner::of(raw, Value(store.raw()))?;
+    inner.with(|mut ctx| ctx.gc(None))?.map_err(|error| Failure::internal(error.to_string()))?;
+    inner.clear_freed_values(raw)
+  };
+  collect().map_err(|failure| failure.into_napi(raw))
+}
