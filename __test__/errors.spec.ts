@@ -16,14 +16,14 @@ import {
   StoreBusyError,
   TrapError,
   WasmtimeError,
-  attachWasmFrames,
-  createNativeError,
-  renderFrame,
-  renderTrace,
-  trapCodes,
-  wasmFramesOf,
 } from '../dist/errors.js'
-import type { LinkProblem, NativeErrorKind, WasmFrame } from '../dist/errors.js'
+import { attachWasmFrames, renderFrame, renderTrace } from '../dist/wasm-frame.js'
+import { wasmFramesOf } from '../dist/errors.js'
+import { createNativeError } from '../dist/native-error.js'
+import { trapCodes } from '../dist/trap-code.js'
+import type { LinkProblem } from '../dist/errors.js'
+import type { NativeErrorKind } from '../dist/native-error.js'
+import type { WasmFrame } from '../dist/wasm-frame.js'
 
 const inner: WasmFrame = { moduleName: 'env', functionName: 'f', signature: '(i32) i32', host: true }
 const outer: WasmFrame = { functionIndex: 1, signature: '(i32) i32', host: false }

@@ -18,13 +18,8 @@ export {
   type LinkProblem,
   OutOfFuelError,
   StoreBusyError,
-  type TrapCode,
   TrapError,
-  type WasmFrame,
   WasmtimeError,
-  renderFrame,
-  renderTrace,
-  trapCodes,
   wasmFramesOf,
 } from './errors'
 export { Func, type TypedFunc } from './func'
@@ -43,6 +38,7 @@ export { ModuleInstance } from './module-instance'
 export { Runtime, type RuntimeOptions, type RuntimeStats, type Versions, versions } from './runtime'
 export { Store } from './store'
 export { Table, type TableDescription } from './table'
+export { type TrapCode, trapCodes } from './trap-code'
 export type {
   CustomSection,
   ExternTypeDescription,
@@ -55,3 +51,4 @@ export type {
   TableType,
 } from './types'
 export type { ArgsOf, ResultsOf, ValueOf, ValueTypeLike, ValueTypeName } from './value-type'
+export { type WasmFrame, renderFrame, renderTrace } from './wasm-frame'

@@ -1,5 +1,5 @@
 import type { CompiledModule } from './compiled-module'
-import { LinkError, type LinkProblem, renderName } from './errors'
+import { LinkError, type LinkProblem } from './errors'
 import { HostModuleInstance } from './host-module-instance'
 import { getExport } from './instance-exports'
 import { partsOf } from './linker'
@@ -7,6 +7,7 @@ import { Module } from './module'
 import { ModuleInstance } from './module-instance'
 import { type Binding, native } from './native'
 import type { StoreCore } from './store-core'
+import { renderName } from './wasm-frame'
 
 /** A module that others can import from. */
 export type Importable = HostModuleInstance | ModuleInstance<any>

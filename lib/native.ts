@@ -1,6 +1,7 @@
 import type * as Binding from '../binding'
 
-import { attachWasmFrames, createNativeError } from './errors'
+import { createNativeError } from './native-error'
+import { attachWasmFrames } from './wasm-frame'
 
 export type { Binding }
 
@@ -77,7 +78,6 @@ export interface RawFunctions {
   instanceClose(store: StoreHandle, slot: number, exitCode: number): void
   /** `handle * 8 + kind` of a handle. */
   externKind(store: StoreHandle, handle: number): number
-  storeIsRunning(store: StoreHandle): boolean
 }
 
 /** What a handle stands for: the numbers that the addon packs into its answers. */

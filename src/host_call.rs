@@ -12,7 +12,7 @@ use wasmtime::{AsContextMut, Caller, FuncType, StoreContextMut, V128, Val, ValRa
 use crate::extern_ref::JsReference;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::host_func::{HostFunc, Stack};
-use crate::raw_env::{RawEnv, Refused, Value};
+use crate::raw_env::{Kind, RawEnv, Refused, Value};
 use crate::signature::{Signature, ValueKind};
 use crate::store::{StoreData, StoreInner};
 use crate::thrown::Thrown;
@@ -112,10 +112,10 @@ impl HostBinding {
       *arg = raw_to_js(env, *kind, raw).map_err(|_| Failure::Pending)?;
     }
     match &*self.signature.results {
-      [] => {
-        let result = store.in_host_call(caller, self.slot, || env.call(undefined, function, args));
-        self.check_nothing(env, result.map_err(|_| Failure::Pending)?)
-      }
+      [] => store.in_host_call(caller, self.slot, || {
+        let result = env.call(undefined, function, args).map_err(|_| Failure::Pending)?;
+        self.check_nothing(env, result)
+      }),
       [kind] => {
         let result = store.in_host_call(caller, self.slot, || env.call(undefined, function, args));
         let result = result.map_err(|_| Failure::Pending)?;
@@ -165,14 +165,17 @@ impl HostBinding {
       }
     }
     let undefined = env.undefined();
-    let result = if self.func.with_module {
-      let module = self.module_object(env, store);
-      store.in_host_call(caller, self.slot, || {
-        module.and_then(|module| env.call(undefined, function, &[module, array]).map_err(|_| Failure::Pending))
-      })
-    } else {
-      store.in_host_call(caller, self.slot, || env.call(undefined, function, &[array])).map_err(|_| Failure::Pending)
-    };
+    let module = self.func.with_module.then(|| self.module_object(env, store)).transpose();
+    let result = store.in_host_call(caller, self.slot, || {
+      let result = match module? {
+        Some(module) => env.call(undefined, function, &[module, array]),
+        None => env.call(undefined, function, &[array]),
+      };
+      // Only native promises here, as `async` functions return them: looking for other thenables would make this style
+      // slower than natural values.
+      let result = result.map_err(|_| Failure::Pending)?;
+      if env.is_promise(result) { Err(self.promise()) } else { Ok(()) }
+    });
     let mut place = memory.iter().map(load_slot);
     for (kind, slot) in self.signature.results.iter().zip(slots) {
       slot.write(raw_from_slots(*kind, &mut place));
@@ -181,7 +184,7 @@ impl HostBinding {
     if nested {
       restore(memory, &saved);
     }
-    self.check_nothing(env, result?)
+    result
   }
 
   /// The call for signatures with references.
@@ -275,10 +278,16 @@ impl HostBinding {
     (0..length).map(|index| env.get_element(result, index).map_err(|_| Failure::Pending)).collect()
   }
 
-  /// A function without results may return anything but a promise, which would be lost.
+  /// A function without results may return anything but a promise, which would be lost. May run JavaScript.
   #[inline]
   fn check_nothing(&self, env: RawEnv, result: Value) -> Result<(), Failure> {
-    if env.is_promise(result) { Err(self.promise()) } else { Ok(()) }
+    if env.kind(result) == Kind::Object { self.check_object(env, result) } else { Ok(()) }
+  }
+
+  #[cold]
+  fn check_object(&self, env: RawEnv, result: Value) -> Result<(), Failure> {
+    let then = env.get_named(result, c"then").map_err(|_| Failure::Pending)?;
+    if env.kind(then) == Kind::Function { Err(self.promise()) } else { Ok(()) }
   }
 
   #[cold]

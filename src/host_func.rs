@@ -51,7 +51,7 @@ pub struct HostFunc {
   state: Arc<EnvState>,
   /// Its engine's count of such functions.
   counter: Arc<AtomicU32>,
-  counted: Cell<bool>,
+  is_counted: Cell<bool>,
 }
 
 // SAFETY: used on the JavaScript thread alone; a drop elsewhere only hands the references to `EnvState::release`.
@@ -74,8 +74,8 @@ impl HostFunc {
       env.reference(callback, 0).map_err(|_| Failure::type_error("a host function must be a function"))?;
     counter.fetch_add(1, Ordering::Relaxed);
     let counter = Arc::clone(counter);
-    let counted = Cell::new(true);
-    Ok(Self { info: Arc::new(info), callback: reference, stack, with_module, state, counter, counted })
+    let is_counted = Cell::new(true);
+    Ok(Self { info: Arc::new(info), callback: reference, stack, with_module, state, counter, is_counted })
   }
 
   pub fn state(&self) -> &Arc<EnvState> {
@@ -90,7 +90,7 @@ impl HostFunc {
 
   /// Takes the function out of the statistics: its runtime has ended. Wasm that is still on the stack may call it.
   pub fn release(&self) {
-    if self.counted.replace(false) {
+    if self.is_counted.replace(false) {
       self.counter.fetch_sub(1, Ordering::Relaxed);
     }
   }

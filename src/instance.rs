@@ -78,16 +78,9 @@ fn close(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   Ok(env.undefined())
 }
 
-/// Whether wasm of the store is on the native stack. Argument: store handle.
-fn running(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
-  let [handle, ..] = *args;
-  Ok(env.boolean(store_arg(env, handle).is_ok_and(|store| store.is_running())))
-}
-
 raw_functions! {
   "instanceExport" => export;
   "instanceExitCode" => exit_code;
   "instanceClose" => close;
   "externKind" => extern_kind;
-  "storeIsRunning" => running;
 }

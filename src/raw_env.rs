@@ -213,6 +213,11 @@ impl RawEnv {
     out!(napi_get_property(self.0, object.0, key.0) -> ptr::null_mut()).map(Value)
   }
 
+  /// May run JavaScript (a getter or a proxy).
+  pub fn get_named(self, object: Value, key: &CStr) -> Result<Value, Refused> {
+    out!(napi_get_named_property(self.0, object.0, key.as_ptr()) -> ptr::null_mut()).map(Value)
+  }
+
   pub fn set_named(self, object: Value, key: &CStr, value: Value) -> Result<(), Refused> {
     // SAFETY: live env, handles of the current scope, and a key that ends with NUL.
     let status = unsafe { sys::napi_set_named_property(self.0, object.0, key.as_ptr(), value.0) };

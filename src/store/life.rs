@@ -207,23 +207,18 @@ pub fn store_new(
 
 /// Closes a store. With an exit code its instances answer later calls with an `ExitError`.
 #[napi(catch_unwind)]
-pub fn store_close(
-  env: Env,
-  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
-  exit_code: Option<u32>,
-) -> napi::Result<()> {
+pub fn store_close(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown, exit_code: Option<u32>) {
   let raw = RawEnv(env.raw());
   // One that is freed already needs no closing.
   if let Ok(inner) = StoreInner::of(raw, Value(store.raw())) {
     inner.close(raw, exit_code);
   }
-  Ok(())
 }
 
 #[napi(catch_unwind)]
-pub fn store_is_closed(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<bool> {
+pub fn store_is_closed(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> bool {
   let raw = RawEnv(env.raw());
-  Ok(StoreInner::of(raw, Value(store.raw())).map_or(true, |store| store.is_closed()))
+  StoreInner::of(raw, Value(store.raw())).map_or(true, |store| store.is_closed())
 }
 
 /// Collects the store's garbage: reference values that wasm no longer holds.
