@@ -16,9 +16,9 @@ import {
   StoreBusyError,
   TrapError,
   WasmtimeError,
+  wasmFramesOf,
 } from '../dist/errors.js'
 import { attachWasmFrames, renderFrame, renderTrace } from '../dist/wasm-frame.js'
-import { wasmFramesOf } from '../dist/errors.js'
 import { createNativeError } from '../dist/native-error.js'
 import { trapCodes } from '../dist/trap-code.js'
 import type { LinkProblem } from '../dist/errors.js'

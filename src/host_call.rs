@@ -286,7 +286,11 @@ impl HostBinding {
 
   #[cold]
   fn check_object(&self, env: RawEnv, result: Value) -> Result<(), Failure> {
-    let then = env.get_named(result, c"then").map_err(|_| Failure::Pending)?;
+    let Ok(then) = env.get_named(result, c"then") else {
+      // The value is of no use to anyone; that it resists being looked at is nobody's error.
+      env.take_exception();
+      return Ok(());
+    };
     if env.kind(then) == Kind::Function { Err(self.promise()) } else { Ok(()) }
   }
 
