@@ -1,3 +1,5 @@
+import { type InspectOptions, inspect } from 'node:util'
+
 import { ArgumentError } from './errors'
 import { Func, funcOf } from './func'
 import { Global } from './global'
@@ -52,8 +54,16 @@ class ExportsCache {
   }
 }
 
-/** An object without members, so that no name that a module does not export is found. */
-const nothing: object = Object.freeze(Object.create(null))
+/** What exports objects inherit: no name at all, only how `console.log` shows them, which would print getters. */
+const nothing: object = Object.freeze(
+  Object.create(null, {
+    [inspect.custom]: {
+      value(this: object, _depth: number, options: InspectOptions, show: typeof inspect): string {
+        return show(Object.assign(Object.create(null), this), options)
+      },
+    },
+  }),
+)
 
 /** The properties of the exports objects of a module, the same for all its instances. */
 const descriptors = new WeakMap<readonly ModuleExport[], PropertyDescriptorMap>()
