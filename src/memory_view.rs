@@ -80,17 +80,18 @@ impl StoreInner {
     self.detach(env, gone);
   }
 
+  /// Detaches views, unless JavaScript cannot run any more: then nobody will look at them, and the mapping stays until
+  /// V8 has freed them.
   fn detach(&self, env: RawEnv, views: Vec<View>) {
     let parts = if views.is_empty() { None } else { self.holder_part(env, VIEWS).ok() };
     for view in views {
-      if let Some(buffer) = env.dereference(view.buffer) {
+      // Node's `napi_detach_arraybuffer` ends the process while a Worker is being terminated; setting an element fails
+      // then, and so tells.
+      let alive = parts.is_some_and(|parts| env.set_element(parts, view.index, env.undefined()).is_ok());
+      if alive && let Some(buffer) = env.dereference(view.buffer) {
         env.detach(buffer);
       }
       self.state.release(view.buffer);
-      if let Some(parts) = parts {
-        // The list belongs to this package and has no prototype, so that nothing can be in the way.
-        let _ = env.set_element(parts, view.index, env.undefined());
-      }
     }
   }
 }
@@ -144,10 +145,8 @@ fn view(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
     store.views.any.set(true);
     Ok(array)
   };
-  make().map_err(|_: crate::raw_env::Refused| {
-    env.detach(buffer);
-    Failure::Pending
-  })
+  // If that fails, nobody has seen the buffer, and V8 frees it some time.
+  make().map_err(|_: crate::raw_env::Refused| Failure::Pending)
 }
 
 #[cold]

@@ -41,6 +41,9 @@ pub const CORE: u32 = 3;
 /// Part of the holder array with the memory of the tombs.
 const TOMBS: u32 = 6;
 
+/// Part of the holder array that is empty, to try whether JavaScript objects can still be changed.
+const PROBE: u32 = 7;
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 /// Host calls that share a handle scope.

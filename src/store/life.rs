@@ -12,7 +12,7 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi::{JsValue, sys};
 use napi_derive::napi;
 
-use super::{StoreInner, TOMBS};
+use super::{PROBE, StoreInner, TOMBS};
 use crate::engine::Engine;
 use crate::env_state::EnvState;
 use crate::failure::Failure;
@@ -65,7 +65,9 @@ impl StoreInner {
     let Some(env) = self.state.env() else { return };
     // If the holder has been collected already, so have the tombs, and the finaliser is on its way.
     let Some(holder) = env.dereference(self.holder.get()) else { return };
-    if !env.remove_wrap(holder) {
+    // Node's `napi_remove_wrap` ends the process while a Worker is being terminated. Setting an element fails then; the
+    // finaliser will free the store with its environment.
+    if env.set_element(holder, PROBE, env.undefined()).is_err() || !env.remove_wrap(holder) {
       return;
     }
     self.has_finalizer.set(false);

@@ -1,0 +1,45 @@
+import test from 'ava'
+
+import { runNode } from './run-node.js'
+
+// Node's own function that detaches a buffer ends the process when JavaScript is being terminated. So stores with views
+// are collected, and grow their memories, while their Workers are terminated.
+const script = `
+  const { Worker } = require('node:worker_threads')
+  const guest = \`
+    const { Runtime } = require(require('node:worker_threads').workerData)
+    const runtime = new Runtime()
+    runtime.newHostModuleBuilder('m').newFunctionBuilder().withFunc(() => {}, [], []).export('f').instantiate()
+    const compiled = runtime.compileModuleSync(\\\`(module (import "m" "f" (func $f)) (memory (export "memory") 1 9)
+      (func (export "grow") (drop (memory.grow (i32.const 1))) (call $f) (drop (memory.grow (i32.const 1)))))\\\`)
+    const kept = []
+    ;(async () => {
+      for (let i = 0; ; i++) {
+        const instance = runtime.instantiate(compiled, { name: '' })
+        const view = instance.memory.view()
+        if (i % 3 === 0) kept.push(view)
+        if (kept.length > 50) kept.length = 0
+        if (i % 2 === 0) instance.exports.grow()
+        if (i % 7 === 0) instance.close()
+        if (i % 20 === 0) await new Promise(setImmediate)
+      }
+    })()
+  \`
+  ;(async () => {
+    for (let i = 0; i < 30; i++) {
+      await new Promise((resolve, reject) => {
+        const worker = new Worker(guest, { eval: true, workerData: process.cwd() + '/index.js' })
+        worker.on('error', reject)
+        setTimeout(() => worker.terminate().then(resolve, reject), 60 + i * 11)
+      })
+    }
+    console.log('alive')
+  })()
+`
+
+test('Workers with views of memories can be terminated at any time', async (t) => {
+  const outcome = await runNode(script)
+  t.is(outcome.signal, null, outcome.stderr)
+  t.is(outcome.status, 0, outcome.stderr)
+  t.regex(outcome.stdout, /alive/)
+})
