@@ -44,8 +44,8 @@ export declare class Linker {
   alias(module: string, name: string, asModule: string, asName: string): void
   /** Defines all that another linker defines under a module's name, sharing the definitions. */
   defineAllOf(other: Linker, module: string, asModule: string): void
-  /** Lets the linker's JavaScript functions go, also where they are linked already. For the end of everything. */
-  releaseFuncs(): void
+  /** Forgets all definitions. What is linked already is not affected. */
+  close(): void
   /** The names of what a module of the linker defines. */
   names(module: string): Array<string>
   /** The handle of a definition in a store, null if there is none. */

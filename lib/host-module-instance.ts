@@ -32,9 +32,9 @@ function sharedBuffer(bytes: number): SharedArrayBuffer {
 export class HostModuleInstance {
   readonly #owner: HostModuleOwner
   readonly #linker: Binding.Linker
-  readonly #items: ReadonlyMap<string, HostExport>
-  /** What native code has only weak references to. */
-  readonly #callbacks: readonly unknown[]
+  readonly #definitions: readonly FunctionDefinition[]
+  /** What native code has only weak references to; empty once this is closed, for then nobody links to it any more. */
+  #callbacks: readonly unknown[]
   readonly #externs = new Map<string, Memory | Global<any> | Table>()
   readonly #core: StoreCore | undefined
   readonly name: string
@@ -47,7 +47,7 @@ export class HostModuleInstance {
     }
     this.#owner = owner
     this.name = name
-    this.#items = items
+    this.#definitions = [...items.values()].flatMap((item) => (item.kind === 'func' ? [item.definition] : []))
     this.#linker = new native.Linker(owner.engine)
     const callbacks: unknown[] = []
     this.#callbacks = callbacks
@@ -69,9 +69,7 @@ export class HostModuleInstance {
 
   /** The definitions of its functions, in the order of their export. */
   get exportedFunctionDefinitions(): readonly FunctionDefinition[] {
-    const definitions: FunctionDefinition[] = []
-    for (const item of this.#items.values()) if (item.kind === 'func') definitions.push(item.definition)
-    return definitions
+    return this.#definitions
   }
 
   /**
@@ -114,6 +112,8 @@ export class HostModuleInstance {
     checkInteger(exitCode, 'exitCode', 0, 2 ** 32 - 1)
     if (this.#closed) return
     this.#closed = true
+    this.#linker.close()
+    this.#callbacks = []
     this.#owner.closed(this)
   }
 
@@ -134,11 +134,6 @@ export class HostModuleInstance {
     linker.defineAllOf(instance.#linker, instance.name, instance.name)
     const needsShared = [...wanted].some((name) => instance.#externs.has(name))
     return { callbacks: instance.#callbacks, needsShared, core: instance.#core }
-  }
-
-  /** @internal Lets the callbacks go, also where they are linked: for the end of the runtime. */
-  static release(instance: HostModuleInstance): void {
-    instance.#linker.releaseFuncs()
   }
 
   #defineFunction(exportName: string, item: HostFunctionExport, callbacks: unknown[]): void {

@@ -69,6 +69,9 @@ export function link(engine: Binding.Engine, module: CompiledModule, modules: Re
     return { pre: linker.instantiatePre(Module.native(module), shared?.handle), sources, callbacks, needsShared }
   } catch (error) {
     throw explain(error, modules)
+  } finally {
+    // At once, not when the collector comes: its definitions refer to callbacks, which would wait with it.
+    linker.close()
   }
 }
 

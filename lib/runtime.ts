@@ -23,6 +23,8 @@ export interface RuntimeStats extends EngineStats {
   readonly modules: number
 }
 
+const MAX_LATEST_LINKS = 16
+
 /** Versions of what this package is made of. */
 export interface Versions {
   readonly wasmtime: string
@@ -54,12 +56,10 @@ export function versions(): Versions {
 export class Runtime {
   readonly #engine: Binding.Engine
   readonly #modules = new Map<string, Importable>()
-  /** Host modules whose functions may be linked somewhere, closed ones too: only those that something still holds. */
-  #hostModules: WeakRef<HostModuleInstance>[] = []
-  /** How many of them there may be before the next look for collected ones. */
-  #pruneAt = 16
   /** How modules were linked last; used again as long as the modules that they import from are the same. */
   #links = new WeakMap<CompiledModule, Link>()
+  /** The latest of them, which are closed at once when they do not hold any more; the others when they are collected. */
+  #latestLinks: Link[] = []
   readonly #owner: HostModuleOwner & ModuleInstanceOwner
   /** The store of named instances and of those that import from them, while there are any. */
   #shared: StoreCore | undefined
@@ -172,6 +172,8 @@ export class Runtime {
       if (ownsStore) core.close()
       else if (!instance.closed) this.#leaveShared()
       throw explain(error, this.#modules)
+    } finally {
+      if (resolved.needsShared) resolved.pre.close()
     }
     if (instance.closed) {
       if (instance.exitCode === 0) return instance
@@ -189,7 +191,10 @@ export class Runtime {
 
   /** What is alive. */
   stats(): RuntimeStats {
-    return { ...this.#engine.stats(), modules: this.#modules.size }
+    const stats = this.#engine.stats()
+    // After the end nothing can be called, whatever waits to be collected.
+    const hostFunctions = this.#exitCode === undefined ? stats.hostFunctions : 0
+    return { ...stats, hostFunctions, modules: this.#modules.size }
   }
 
   /** Whether the runtime has been closed. */
@@ -210,12 +215,7 @@ export class Runtime {
     this.#modules.clear()
     for (const module of modules) module.close(code)
     this.#engine.closeStores(code)
-    for (const reference of this.#hostModules) {
-      const module = reference.deref()
-      if (module !== undefined) HostModuleInstance.release(module)
-    }
-    this.#hostModules = []
-    this.#links = new WeakMap()
+    this.#dropLinks()
     this.#shared = undefined
   }
 
@@ -241,7 +241,10 @@ export class Runtime {
     if (known !== undefined && isCurrent(known, this.#modules)) return known
     const made = link(this.#engine, compiled, this.#modules)
     // A link into the shared store dies with it; only what any store can use is worth keeping.
-    if (!made.needsShared) this.#links.set(compiled, made)
+    if (made.needsShared) return made
+    this.#links.set(compiled, made)
+    if (this.#latestLinks.length >= MAX_LATEST_LINKS) this.#latestLinks.shift()
+    this.#latestLinks.push(made)
     return made
   }
 
@@ -256,7 +259,6 @@ export class Runtime {
     try {
       const instance = new HostModuleInstance(this.#owner, name, items)
       this.#modules.set(name, instance)
-      this.#remember(instance)
       return instance
     } catch (error) {
       if (shares) this.#leaveShared()
@@ -284,17 +286,15 @@ export class Runtime {
     return this.#shared
   }
 
-  #remember(instance: HostModuleInstance): void {
-    if (this.#hostModules.length >= this.#pruneAt) {
-      this.#hostModules = this.#hostModules.filter((reference) => reference.deref() !== undefined)
-      this.#pruneAt = Math.max(16, this.#hostModules.length * 2)
-    }
-    this.#hostModules.push(new WeakRef(instance))
+  /** A link holds the callbacks of the host modules that it was made from. */
+  #dropLinks(): void {
+    for (const { pre } of this.#latestLinks) pre.close()
+    this.#latestLinks = []
+    this.#links = new WeakMap()
   }
 
   #forget(instance: Importable): void {
-    // A link holds the callbacks of the host modules that it was made from.
-    if (instance instanceof HostModuleInstance) this.#links = new WeakMap()
+    if (instance instanceof HostModuleInstance) this.#dropLinks()
     if (this.#modules.get(instance.name) === instance) this.#modules.delete(instance.name)
     const shares =
       instance instanceof HostModuleInstance ? instance.usesShared : !ModuleInstance.parts(instance).ownsStore

@@ -51,7 +51,6 @@ pub struct HostFunc {
   state: Arc<EnvState>,
   /// Its engine's count of such functions.
   counter: Arc<AtomicU32>,
-  is_counted: Cell<bool>,
 }
 
 // SAFETY: used on the JavaScript thread alone; a drop elsewhere only hands the references to `EnvState::release`.
@@ -74,8 +73,7 @@ impl HostFunc {
       env.reference(callback, 0).map_err(|_| Failure::type_error("a host function must be a function"))?;
     counter.fetch_add(1, Ordering::Relaxed);
     let counter = Arc::clone(counter);
-    let is_counted = Cell::new(true);
-    Ok(Self { info: Arc::new(info), callback: reference, stack, with_module, state, counter, is_counted })
+    Ok(Self { info: Arc::new(info), callback: reference, stack, with_module, state, counter })
   }
 
   pub fn state(&self) -> &Arc<EnvState> {
@@ -87,18 +85,11 @@ impl HostFunc {
   pub fn callback(&self, env: RawEnv) -> Option<Value> {
     env.dereference(self.callback)
   }
-
-  /// Takes the function out of the statistics: its runtime has ended. Wasm that is still on the stack may call it.
-  pub fn release(&self) {
-    if self.is_counted.replace(false) {
-      self.counter.fetch_sub(1, Ordering::Relaxed);
-    }
-  }
 }
 
 impl Drop for HostFunc {
   fn drop(&mut self) {
-    self.release();
+    self.counter.fetch_sub(1, Ordering::Relaxed);
     self.state.release(self.callback);
     if let Some(stack) = &self.stack {
       self.state.release(stack.array);

@@ -186,14 +186,10 @@ impl Linker {
     Ok(())
   }
 
-  /// Lets the linker's JavaScript functions go, also where they are linked already. For the end of everything.
+  /// Forgets all definitions. What is linked already is not affected.
   #[napi(catch_unwind)]
-  pub fn release_funcs(&self) {
-    for definition in self.definitions.borrow().values().flat_map(HashMap::values) {
-      if let Definition::Host { func, .. } = definition {
-        func.release();
-      }
-    }
+  pub fn close(&self) {
+    self.definitions.take();
   }
 
   /// The names of what a module of the linker defines.
