@@ -269,9 +269,9 @@ export interface PoolingConfig {
 
 /**
  * Gives the addon, for this environment, the functions that make and annotate errors, the one that
- * wraps functions, and the two symbols that mark functions. Called once by `lib/native.ts` when it is loaded.
+ * wraps functions, and the two symbols that mark functions. Called once by `lib/func.ts` when it is loaded.
  */
-export declare function registerEnvironment(createError: (kind: string, message: string, detail: any) => Error, attachFrames: (thrown: unknown, frames: any) => void, wrapFunc: (holder: any, index: number) => object, storeKey: symbol, indexKey: symbol): void
+export declare function registerEnvironment(createError: (kind: string, message: string, detail: any) => Error, attachFrames: (thrown: unknown, frames: any) => void, wrapFunc: (core: any, index: number) => object, storeKey: symbol, indexKey: symbol): void
 
 /** Closes a store. With an exit code its instances answer later calls with an `ExitError`. */
 export declare function storeClose(store: StoreHandle, exitCode?: number | undefined | null): void

@@ -1,6 +1,6 @@
 import type { HostModuleBuilder } from './host-module-builder'
 import type { ModuleInstance } from './module-instance'
-import type { ArgsOf, ResultsOf, ValueTypeLike } from './value-type'
+import { type ArgsOf, MAX_VALUE_TYPES, type ResultsOf, type ValueTypeLike } from './value-type'
 
 /**
  * What a host function returns: the value, or a promise of it. A promise can be waited for only by an asynchronous call;
@@ -153,11 +153,8 @@ export class HostFunctionBuilder {
 function copyOf(list: unknown): unknown {
   if (!Array.isArray(list)) return list
   const length = Number(list.length)
-  if (!(length <= MAX_TYPES)) return list
+  if (!(length <= MAX_VALUE_TYPES)) return list
   const copy: unknown[] = []
   for (let index = 0; index < length; index++) copy.push(list[index])
   return copy
 }
-
-/** The engine refuses function types with more parameters, or more results. */
-const MAX_TYPES = 1000

@@ -83,8 +83,8 @@ const namesByByte: ReadonlyMap<unknown, ValueTypeName> = new Map<ValueType, Valu
 
 const accepted = `${[...names].map((name) => `'${String(name)}'`).join(', ')} or a ValueType constant`
 
-/** The engine refuses function types with more parameters, or more results, than this. */
-const MAX_VALUE_TYPES = 1000
+/** @internal The engine refuses function types with more parameters, or more results, than this. */
+export const MAX_VALUE_TYPES = 1000
 
 /**
  * Tells whether a value is the name of a value type, such as `'i32'`.

@@ -233,8 +233,7 @@ impl EnvState {
 }
 
 fn deref(env: RawEnv, reference: &Cell<sys::napi_ref>) -> Option<Value> {
-  let reference = reference.get();
-  if reference.is_null() { None } else { env.dereference(reference) }
+  env.dereference(reference.get())
 }
 
 unsafe extern "C" fn on_cleanup(data: *mut c_void) {
@@ -249,13 +248,13 @@ unsafe extern "C" fn drop_state(_: sys::napi_env, data: *mut c_void, _: *mut c_v
 }
 
 /// Gives the addon, for this environment, the functions that make and annotate errors, the one that
-/// wraps functions, and the two symbols that mark functions. Called once by `lib/native.ts` when it is loaded.
+/// wraps functions, and the two symbols that mark functions. Called once by `lib/func.ts` when it is loaded.
 #[napi(catch_unwind)]
 pub fn register_environment(
   env: Env,
   #[napi(ts_arg_type = "(kind: string, message: string, detail: any) => Error")] create_error: Unknown,
   #[napi(ts_arg_type = "(thrown: unknown, frames: any) => void")] attach_frames: Unknown,
-  #[napi(ts_arg_type = "(holder: any, index: number) => object")] wrap_func: Unknown,
+  #[napi(ts_arg_type = "(core: any, index: number) => object")] wrap_func: Unknown,
   #[napi(ts_arg_type = "symbol")] store_key: Unknown,
   #[napi(ts_arg_type = "symbol")] index_key: Unknown,
 ) -> napi::Result<()> {

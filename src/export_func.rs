@@ -5,15 +5,14 @@
 //! freed. Lives on: the JavaScript thread.
 
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use napi::sys;
 use wasmtime::{AsContextMut, Func, RootScope, Val, ValRaw};
 
-use crate::env_state::EnvState;
 use crate::failure::Failure;
 use crate::instance_slot::InstanceSlot;
+use crate::raw_call::answer;
 use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
 use crate::signature::{Signature, ValueKind};
 use crate::store::{StoreInner, StorePin};
@@ -233,7 +232,7 @@ unsafe extern "C" fn call_handle<const N: usize>(env: sys::napi_env, info: sys::
   // SAFETY: Node passes both to the running callback.
   unsafe { call.load(env, info) };
   let raw = RawEnv(env);
-  let outcome = catch_unwind(AssertUnwindSafe(|| {
+  answer(raw, || {
     let spilled;
     let args = if let Some(args) = call.args().get(..call.count) {
       args
@@ -249,16 +248,7 @@ unsafe extern "C" fn call_handle<const N: usize>(env: sys::napi_env, info: sys::
     let export = unsafe { &*export };
     let _pin = StorePin::new(export.store());
     export.call(raw, args)
-  }));
-  let failure = match outcome {
-    Ok(Ok(value)) => return value.0,
-    Ok(Err(failure)) => failure,
-    Err(payload) => Failure::panic(&*payload),
-  };
-  if let Ok(state) = EnvState::of(raw) {
-    failure.throw(raw, &state);
-  }
-  ptr::null_mut()
+  })
 }
 
 pub const FUNCTIONS: &[(&str, Callback)] = &[

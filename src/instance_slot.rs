@@ -96,10 +96,7 @@ impl InstanceSlot {
   /// The JavaScript object of the instance, for host functions that want it.
   #[inline]
   pub fn object(&self, env: RawEnv, store: &StoreInner, own_slot: u32) -> Result<Value, Failure> {
-    let reference = self.object.get();
-    if !reference.is_null()
-      && let Some(object) = env.dereference(reference)
-    {
+    if let Some(object) = env.dereference(self.object.get()) {
       return Ok(object);
     }
     let instances = store.holder_part(env, INSTANCES)?;

@@ -260,12 +260,7 @@ impl Linker {
     let raw = RawEnv(env.raw());
     let define = || {
       let store = StoreInner::of(raw, Value(store.raw()))?;
-      self.check_engine(&store)?;
-      let pre = self.resolve(module, None)?;
-      let problems = store.with(|ctx| pre.problems(Some((store.id, ctx))))?;
-      if !problems.is_empty() {
-        return Err(link_failure(problems));
-      }
+      let pre = self.resolve(module, Some(&store))?;
       let mut linker = store.with(|ctx| pre.materialise(Some(ctx), NO_SLOT))??;
       let items = store.enter(|mut ctx| {
         linker.module(ctx.as_context_mut(), &name, &pre.compiled.module)?;

@@ -28,19 +28,25 @@ pub unsafe fn run(
   // SAFETY: this function's own contract.
   unsafe { call.load(env, info) };
   let raw = RawEnv(env);
-  let failure = match catch_unwind(AssertUnwindSafe(|| body(raw, call.args()))) {
+  answer(raw, || body(raw, call.args()))
+}
+
+/// What a raw function gives back to Node: the value of its body; its error, or a panic, becomes the exception.
+#[inline]
+pub fn answer(env: RawEnv, body: impl FnOnce() -> Result<Value, Failure>) -> sys::napi_value {
+  let failure = match catch_unwind(AssertUnwindSafe(body)) {
     Ok(Ok(value)) => return value.0,
     Ok(Err(failure)) => failure,
     Err(payload) => Failure::panic(&*payload),
   };
-  if let Ok(state) = EnvState::of(raw) {
-    failure.throw(raw, &state);
+  if let Ok(state) = EnvState::of(env) {
+    failure.throw(env, &state);
   }
   ptr::null_mut()
 }
 
-/// Defines raw functions: `raw_functions! { fn name(env, [a, b]) { ... } }` gives `FUNCTIONS`, a list of their
-/// JavaScript names and callbacks.
+/// Defines raw functions: `raw_functions! { "name" => body; }` gives `FUNCTIONS`, a list of their JavaScript names and
+/// callbacks. A body takes the environment and the arguments.
 macro_rules! raw_functions {
   ($($js:literal => $body:expr;)+) => {
     pub const FUNCTIONS: &[(&str, crate::raw_env::Callback)] = &[

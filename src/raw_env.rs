@@ -233,7 +233,7 @@ impl RawEnv {
     out!(napi_create_reference(self.0, value.0, count) -> ptr::null_mut())
   }
 
-  /// The value of a reference, `None` if it was weak and has been collected.
+  /// The value of a reference; `None` if it was weak and has been collected, and for null.
   #[inline]
   pub fn dereference(self, reference: sys::napi_ref) -> Option<Value> {
     if reference.is_null() {
