@@ -25,6 +25,11 @@ export declare class Engine {
 export declare class InstancePre {
   /** Makes an instance; gives its slot. `object` is what host functions get as the importing instance. */
   instantiateIn(store: StoreHandle, object: object): number
+  /**
+   * Begins an instance in a store in async mode; gives the number of the operation that makes it. `object` is as for
+   * `instantiateIn`; `slot` is that of an attempt before, which found no memory.
+   */
+  beginInstance(store: StoreHandle, object: object, slot?: number | undefined | null): number
   /** Lets go of the module and the definitions. Instances are not affected. */
   close(): void
 }
@@ -81,6 +86,9 @@ export declare class Module {
   get closed(): boolean
 }
 
+/** Has V8 collect at once, and frees the stores that JavaScript has lost: for when the system has no memory left. */
+export declare function collectStores(): void
+
 /** A custom section. */
 export interface CustomSectionInfo {
   name: string
@@ -119,6 +127,8 @@ export interface EngineConfig {
   nanCanonicalization?: boolean
   signalsBasedTraps?: boolean
   pooling?: PoolingConfig
+  poolThreads?: number
+  sliceMs?: number
 }
 
 /** What is alive of an engine in this environment. */
@@ -131,6 +141,8 @@ export interface EngineStats {
   hostFunctions: number
   /** Bytes of the linear memories and tables in them. */
   memoryBytes: number
+  /** Asynchronous calls by what they do. */
+  tasks: TaskStats
 }
 
 /** What an error carries besides its message. */
@@ -226,6 +238,8 @@ export interface HostFuncConfig {
   results?: Array<string>
   /** Whether the first argument is the importing instance. */
   withModule: boolean
+  /** Whether the guest does not wait for it. */
+  notify?: boolean
 }
 
 /** An import of a module. */
@@ -273,6 +287,12 @@ export interface PoolingConfig {
  */
 export declare function registerEnvironment(createError: (kind: string, message: string, detail: any) => Error, attachFrames: (thrown: unknown, frames: any) => void, wrapFunc: (core: any, index: number) => object, storeKey: symbol, indexKey: symbol): void
 
+/**
+ * Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
+ * whose store was closed. Called once by `lib/operation.ts` when it is loaded.
+ */
+export declare function registerTasks(arrived: (core: any) => void, storeClosed: (core: any) => void): void
+
 /** Closes a store. With an exit code its instances answer later calls with an `ExitError`. */
 export declare function storeClose(store: StoreHandle, exitCode?: number | undefined | null): void
 
@@ -281,11 +301,17 @@ export declare function storeGc(store: StoreHandle): void
 
 export declare function storeIsClosed(store: StoreHandle): boolean
 
+/** The mode of a store: `sync`, `async`, or `undecided`. */
+export declare function storeMode(store: StoreHandle): string
+
 /**
  * Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
  * reach the store, and the store ends when it is gone.
  */
 export declare function storeNew(engine: Engine, holder: unknown[]): StoreHandle
+
+/** Decides the mode of a store: async or sync. */
+export declare function storeRequireMode(store: StoreHandle, isAsync: boolean): void
 
 /** Type and limits of a table. */
 export interface TableConfig {
@@ -299,6 +325,18 @@ export declare function tableNew(store: StoreHandle, config: TableConfig, init: 
 
 /** The type of a table. */
 export declare function tableType(store: StoreHandle, index: number): ExternTypeInfo
+
+/** Asynchronous calls and instantiations that have not settled. */
+export interface TaskStats {
+  /** They wait for another call in their store. */
+  queued: number
+  /** They have the JavaScript thread, or wait for their turn on it. */
+  home: number
+  /** They compute on another thread, or wait for one. */
+  pool: number
+  /** They wait for a promise, or for a call that is nested in them. */
+  parked: number
+}
 
 export declare function versions(): Versions
 

@@ -1,10 +1,47 @@
 import { describe } from './describe'
 import { ArgumentError } from './errors'
+import { MAX_TIMEOUT, type StopOptions, checkSignal } from './stopper'
 
 /** Options of one call. */
 export interface CallOptions {
   /** What `context` of the called instance is during this call; host functions read it from the instance they get. */
   readonly context?: unknown
+}
+
+/** Options of one asynchronous call. */
+export interface AsyncCallOptions extends CallOptions, StopOptions {}
+
+/** @internal As `checkCallOptions`, for an asynchronous call. */
+export function checkAsyncCallOptions(options: unknown): {
+  context: unknown
+  hasContext: boolean
+  signal: AbortSignal | undefined
+  timeoutMs: number | undefined
+} {
+  const known = checkOptions(options, 'options', ['context', 'signal', 'timeoutMs'])
+  return {
+    context: known['context'],
+    hasContext: 'context' in known,
+    signal: checkSignal(known['signal'], 'options.signal'),
+    timeoutMs: checkTimeout(known['timeoutMs'], 'options.timeoutMs'),
+  }
+}
+
+/** @internal Checks what can stop an instantiation. */
+export function checkStopOptions(options: unknown): { signal: AbortSignal | undefined; timeoutMs: number | undefined } {
+  const { signal, timeoutMs } = checkOptions(options, 'options', ['signal', 'timeoutMs'])
+  return { signal: checkSignal(signal, 'options.signal'), timeoutMs: checkTimeout(timeoutMs, 'options.timeoutMs') }
+}
+
+/** @internal A time for a timer, `undefined` if it is not given. */
+export function checkTimeout(value: unknown, what: string): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'number' || !(value >= 0 && value <= MAX_TIMEOUT)) {
+    throw new ArgumentError(
+      `${what} must be a number of milliseconds from 0 to ${MAX_TIMEOUT}, but got ${describe(value)}`,
+    )
+  }
+  return value
 }
 
 /** @internal Reads each option once, and refuses what is not known: a misspelt limit must not be ignored. */
@@ -49,4 +86,14 @@ export function checkInteger(value: unknown, what: string, minimum: number, maxi
 export function checkString(value: unknown, what: string): string | undefined {
   if (value === undefined || typeof value === 'string') return value
   throw new ArgumentError(`${what} must be a string, but got ${describe(value)}`)
+}
+
+/** @internal One of some words, `undefined` if it is not given. */
+export function checkChoice<const T extends string>(
+  value: unknown,
+  what: string,
+  choices: readonly T[],
+): T | undefined {
+  if (value === undefined || choices.includes(value as T)) return value as T | undefined
+  throw new ArgumentError(`${what} must be '${choices.join("', '")}', but got ${describe(value)}`)
 }

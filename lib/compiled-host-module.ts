@@ -10,6 +10,8 @@ export interface HostFunctionExport {
   readonly callback: (...args: any[]) => unknown
   readonly style: 'natural' | 'stack'
   readonly withModule: boolean
+  /** Whether guests do not wait for it. */
+  readonly notify: boolean
   readonly definition: FunctionDefinition
   /** Left out, with `results`, if the function takes the type of each import. */
   readonly params?: readonly ValueTypeName[]

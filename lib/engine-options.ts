@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from './call-options'
+import { checkChoice, checkInteger, checkOptions } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
 import type { Binding } from './native'
@@ -78,6 +78,13 @@ export interface EngineOptions {
   readonly nanCanonicalization?: boolean
   /** Whether traps are found by signal handlers; default true. With false, checks are compiled in instead. */
   readonly signalsBasedTraps?: boolean
+  /**
+   * Threads on which asynchronous calls compute; they are started when there is work for them. Default: one less than
+   * the machine has cores, at least one.
+   */
+  readonly poolThreads?: number
+  /** Milliseconds that an asynchronous call may compute before others have their turn; default 1. */
+  readonly sliceMs?: number
   /** Reserves all memory for instances ahead, which makes them cheaper; default false. */
   readonly pooling?: PoolingOptions | boolean
 }
@@ -125,6 +132,8 @@ export const engineOptionNames = [
   'strategy',
   'maxWasmStack',
   'pooling',
+  'poolThreads',
+  'sliceMs',
 ] as const satisfies readonly (keyof EngineOptions)[]
 
 /** @internal Checks the options and turns them into what native code takes. */
@@ -150,6 +159,10 @@ export function checkEngineOptions(options: unknown, what = 'options'): Binding.
   if (level !== undefined) config.optLevel = level
   const strategy = checkChoice(given.strategy, `${what}.strategy`, ['auto', 'cranelift'])
   if (strategy !== undefined) config.strategy = strategy
+  const threads = checkInteger(given.poolThreads, `${what}.poolThreads`, 1, 1024)
+  if (threads !== undefined) config.poolThreads = threads
+  const slice = checkInteger(given.sliceMs, `${what}.sliceMs`, 1, 1000)
+  if (slice !== undefined) config.sliceMs = slice
   if (given.pooling === true) config.pooling = {}
   else if (given.pooling !== undefined && given.pooling !== false) config.pooling = checkPooling(given.pooling, what)
   return config
@@ -164,9 +177,4 @@ function checkPooling(options: unknown, what: string): Binding.PoolingConfig {
     if (value !== undefined) config[name] = value
   }
   return config
-}
-
-function checkChoice(value: unknown, what: string, choices: readonly string[]): string | undefined {
-  if (value === undefined || (typeof value === 'string' && choices.includes(value))) return value
-  throw new ArgumentError(`${what} must be '${choices.join("', '")}', but got ${describe(value)}`)
 }

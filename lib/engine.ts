@@ -13,6 +13,20 @@ export interface EngineStats {
   readonly hostFunctions: number
   /** Bytes of the linear memories and tables in them. */
   readonly memoryBytes: number
+  /** Asynchronous calls and instantiations that have not settled, by what they do. */
+  readonly tasks: TaskStats
+}
+
+/** Asynchronous calls by what they do. */
+export interface TaskStats {
+  /** They wait for another call in their store. */
+  readonly queued: number
+  /** They have the JavaScript thread, or wait for their turn on it. */
+  readonly home: number
+  /** They compute on another thread, or wait for one. */
+  readonly pool: number
+  /** They wait for a promise, or for a call that is nested in them. */
+  readonly parked: number
 }
 
 /** How modules are compiled and run; modules, linkers and stores belong to one engine. */

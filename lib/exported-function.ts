@@ -1,17 +1,22 @@
-import { coreKey, indexKey, native } from './native'
+import { type PreparedFunc, coreKey, indexKey, native } from './native'
 import type { StoreCore } from './store-core'
 
 const { funcCall0, funcCall1, funcCall2, funcCall3, funcCall4, funcCallMany } = native
 
 /**
- * @internal A function of a store as a plain JavaScript function.
+ * @internal A function of a store as a plain JavaScript function; in async mode with `callAsync` as its `async`.
  *
  * It is a small closure over a raw Node-API function that all of them share. A Node-API function of its own would save
  * about a tenth of a call, but V8 keeps what it consists of until a thorough collection of the whole heap: with an
  * instance for each request, that is what the server would do most of the time.
  */
-export function exportedFunction(core: StoreCore, index: number, slot: number, name: string): (...args: any[]) => any {
-  const func = native.funcPrepare(core.handle, index, slot, name)
+export function exportedFunction(
+  core: StoreCore,
+  index: number,
+  func: PreparedFunc,
+  name: string,
+  callAsync: ((...args: any[]) => Promise<any>) | undefined,
+): (...args: any[]) => any {
   // Fixed parameters, so that V8 passes them without an array; the native side checks their number, too.
   let call: (...args: any[]) => any
   switch (native.funcParamCount(func)) {
@@ -48,5 +53,6 @@ export function exportedFunction(core: StoreCore, index: number, slot: number, n
     // The function alone must keep its store alive, and be recognised when it is used as a reference.
     [coreKey]: { value: core },
     [indexKey]: { value: index },
+    ...(callAsync === undefined ? {} : { async: { value: callAsync } }),
   })
 }

@@ -1,8 +1,10 @@
-import { checkCallOptions, type CallOptions } from './call-options'
+import { type AsyncCallOptions, type CallOptions, checkAsyncCallOptions, checkCallOptions } from './call-options'
 import { ArgumentError } from './errors'
 import { describe } from './describe'
 import { exportedFunction } from './exported-function'
-import { coreKey, indexKey, native, registerEnvironment } from './native'
+import { type PreparedFunc, coreKey, indexKey, native, registerEnvironment } from './native'
+import { Operation } from './operation'
+import { Stopper } from './stopper'
 import { type FunctionDefinition, definitionOf } from './function-definition'
 import type { Store } from './store'
 import { StoreCore } from './store-core'
@@ -32,6 +34,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   readonly #slot: number
   readonly #name: string
   #function: ((...args: any[]) => any) | undefined
+  #prepared: PreparedFunc | undefined
   #type: FuncType | undefined
 
   /**
@@ -88,7 +91,13 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
 
   /** The function as a plain JavaScript function: the fastest way to call it. The same one every time. */
   get function(): (...args: Args extends readonly any[] ? [...Args] : never) => Result {
-    return (this.#function ??= exportedFunction(this.#core, this.#index, this.#slot, this.#name))
+    return (this.#function ??= exportedFunction(
+      this.#core,
+      this.#index,
+      this.#prepare(),
+      this.#name,
+      this.#core.isAsync ? (...args) => this.callAsync(...(args as any)) : undefined,
+    ))
   }
 
   /** Types of the parameters and results. */
@@ -141,6 +150,52 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   }
 
   /**
+   * Calls the function without blocking: its host functions may return promises, for which the guest waits while the
+   * event loop goes on, and a guest that computes for long does so on another thread.
+   *
+   * Calls in one store run one after the other, in the order in which they were made; a call that is made in a host
+   * function (before or after its first `await`) runs within the one that has called it. The call begins at once if
+   * nothing else runs in its store.
+   *
+   * @param args As for `call`; they are converted before this returns.
+   * @returns A promise of what `call` returns. It is rejected with what `call` would throw, and with what the promise of a
+   * host function was rejected with.
+   * @throws {ArgumentError} (as a rejection) If the instance is in sync mode: make it with `instantiateAsync`.
+   */
+  callAsync(...args: Args extends readonly any[] ? [...Args] : never): Promise<Awaited<Result>> {
+    try {
+      return this.#operation(args, undefined, false).run()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * As `callAsync`, with options. They come first, so that no argument can be mistaken for them.
+   *
+   * @param options `signal` and `timeoutMs` stop the call, wherever it is: while it waits for its turn or for a promise,
+   * and while it computes. The instance stays usable, but its own data is as the guest left it. `context` is what
+   * `context` of the instance is during this call.
+   * @param args As for `call`.
+   * @throws {InterruptedError} (as a rejection) If the time is over. An aborted signal rejects with its `reason`.
+   */
+  async callAsyncWith(
+    options: AsyncCallOptions,
+    ...args: Args extends readonly any[] ? [...Args] : never
+  ): Promise<Awaited<Result>> {
+    const { context, hasContext, signal, timeoutMs } = checkAsyncCallOptions(options)
+    const operation = this.#operation(args, context, hasContext)
+    if (signal === undefined && timeoutMs === undefined) return await operation.run()
+    const stopper = new Stopper(signal, timeoutMs)
+    try {
+      stopper.watch(operation)
+      return await operation.run()
+    } finally {
+      stopper.end()
+    }
+  }
+
+  /**
    * Calls the function with a raw stack, as wazero does: parameters from index 0, then results from index 0.
    *
    * @param stack A `BigUint64Array` with at least as many elements as there are parameters, and results (a v128 takes
@@ -149,8 +204,25 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    * @throws {ArgumentError} If the stack is not a `BigUint64Array`, or the signature has references.
    */
   callWithStack(stack: BigUint64Array): void {
-    if (this.#function === undefined) void this.function // Prepares the call.
+    this.#prepare()
     native.funcCallWithStack(this.#core.handle, this.#index, stack)
+  }
+
+  /** @internal Calls a function without arguments, under a watch that others may share. */
+  static async runStoppable(func: Func<any, any>, stopper: Stopper): Promise<void> {
+    const operation = func.#operation([], undefined, false)
+    stopper.watch(operation)
+    await operation.run()
+  }
+
+  #prepare(): PreparedFunc {
+    return (this.#prepared ??= native.funcPrepare(this.#core.handle, this.#index, this.#slot, this.#name))
+  }
+
+  #operation(args: readonly unknown[], context: unknown, hasContext: boolean): Operation {
+    const id = native.opCall(this.#prepare(), ...args)
+    const instance = this.#slot >= 0 ? this.#core.instanceAt(this.#slot) : undefined
+    return new Operation(this.#core, id, instance, context, hasContext)
   }
 
   /** @internal */

@@ -13,6 +13,7 @@ export interface HostFunctionSnapshot {
   readonly callback: unknown
   readonly style: 'natural' | 'stack' | undefined
   readonly withModule: boolean
+  readonly notify: unknown
   readonly params: unknown
   readonly results: unknown
   readonly name: unknown
@@ -30,6 +31,7 @@ export class HostFunctionBuilder {
     callback: undefined,
     style: undefined,
     withModule: false,
+    notify: false,
     params: undefined,
     results: undefined,
     name: undefined,
@@ -108,6 +110,18 @@ export class HostFunctionBuilder {
   /** Name of the function in its module, shown in definitions and traces. Default: the export name. */
   withName(name: string): this {
     this.#snapshot = { ...this.#snapshot, name }
+    return this
+  }
+
+  /**
+   * Guests do not wait for the function: a call of it only makes a note, and goes on. In async mode notes of a guest that
+   * computes on another thread come to the JavaScript thread in batches; they are run in their order, before anything else
+   * that the guest calls, and before its own call ends. For functions without results, and without references.
+   *
+   * What the function throws is an uncaught exception, as in a listener of an event. In sync mode it is called at once.
+   */
+  withNotify(notify = true): this {
+    this.#snapshot = { ...this.#snapshot, notify }
     return this
   }
 

@@ -100,6 +100,18 @@ export class HostModuleBuilder {
     return this.#runtime.instantiate(compiled)
   }
 
+  /**
+   * As `instantiate`, with its memories, globals and tables for guests in async mode. Functions are for guests in both
+   * modes, either way.
+   *
+   * @throws {CompileError} (as a rejection) As `compile`.
+   * @throws {LinkError} (as a rejection) If a module of that name is instantiated.
+   */
+  async instantiateAsync(): Promise<HostModuleInstance> {
+    const compiled = this.compile()
+    return await this.#runtime.instantiateAsync(compiled)
+  }
+
   /** @internal Called by `HostFunctionBuilder.export`. */
   exportSnapshot(name: string, snapshot: HostFunctionSnapshot): this {
     return this.#add(name, { kind: 'func', snapshot })
@@ -112,11 +124,14 @@ export class HostModuleBuilder {
 
   #compileFunction(exportName: string, index: number, snapshot: HostFunctionSnapshot): HostFunctionExport {
     const label = `func[${this.#name}.${exportName}]`
-    const { callback, style, withModule, name, parameterNames, resultNames } = snapshot
+    const { callback, style, withModule, notify, name, parameterNames, resultNames } = snapshot
     if (style === undefined) {
       throw new CompileError(`${label} has no function: call withFunc or withStackFunc before export`)
     }
     if (typeof callback !== 'function') throw new CompileError(`${label} kind != func: ${describe(callback)}`)
+    if (typeof notify !== 'boolean') {
+      throw new CompileError(`${label} notify must be a boolean, but got ${describe(notify)}`)
+    }
     const untyped = style === 'natural' && snapshot.params === undefined && snapshot.results === undefined
     const params = untyped ? undefined : this.#types(label, 'param', snapshot.params, style)
     const results = untyped ? undefined : this.#types(label, 'result', snapshot.results, style)
@@ -126,6 +141,7 @@ export class HostModuleBuilder {
     if (name !== undefined && typeof name !== 'string') {
       throw new CompileError(`${label} name must be a string, but got ${describe(name)}`)
     }
+    if (notify) checkNotify(label, params, results)
     checkNames(label, 'params', params, parameterNames)
     checkNames(label, 'results', results, resultNames)
     const definition = makeDefinition({
@@ -138,7 +154,15 @@ export class HostModuleBuilder {
       resultNames: resultNames as readonly string[],
     })
     const types = params === undefined || results === undefined ? {} : { params, results }
-    return { kind: 'func', callback: callback as (...args: any[]) => unknown, style, withModule, definition, ...types }
+    return {
+      kind: 'func',
+      callback: callback as (...args: any[]) => unknown,
+      style,
+      withModule,
+      notify,
+      definition,
+      ...types,
+    }
   }
 
   #types(label: string, what: string, list: unknown, style: string): readonly ValueTypeName[] {
@@ -158,6 +182,22 @@ export class HostModuleBuilder {
       throw new CompileError(`${label} ${what}[${reference}] is unsupported on a stack: ${types[reference]}`)
     }
     return types
+  }
+}
+
+/** A function that guests do not wait for has nothing to give them, and nothing that must be rooted until it runs. */
+function checkNotify(
+  label: string,
+  params: readonly ValueTypeName[] | undefined,
+  results: readonly ValueTypeName[] | undefined,
+): void {
+  if (params === undefined || results === undefined) {
+    throw new CompileError(`${label} with notify needs types of its own`)
+  }
+  if (results.length > 0) throw new CompileError(`${label} with notify cannot have results, but has ${results.length}`)
+  const reference = params.findIndex((type) => type.endsWith('ref'))
+  if (reference !== -1) {
+    throw new CompileError(`${label} param[${reference}] is unsupported with notify: ${params[reference]}`)
   }
 }
 

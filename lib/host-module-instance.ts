@@ -5,7 +5,7 @@ import type { FunctionDefinition } from './function-definition'
 import { Global } from './global'
 import { Memory } from './memory'
 import { type Binding, native } from './native'
-import type { StoreCore } from './store-core'
+import type { Mode, StoreCore } from './store-core'
 import { Table } from './table'
 import { checkValueTypes } from './value-type'
 
@@ -13,7 +13,7 @@ import { checkValueTypes } from './value-type'
 export interface HostModuleOwner {
   readonly engine: Binding.Engine
   /** The store of named instances: what a host module exports besides functions lives there. */
-  sharedCore(): StoreCore
+  sharedCore(mode: Mode): StoreCore
   closed(instance: HostModuleInstance): void
 }
 
@@ -41,7 +41,7 @@ export class HostModuleInstance {
   #closed = false
 
   /** @internal */
-  constructor(owner: HostModuleOwner, name: string, items: ReadonlyMap<string, HostExport>) {
+  constructor(owner: HostModuleOwner, name: string, items: ReadonlyMap<string, HostExport>, mode: Mode) {
     if (!(items instanceof Map)) {
       throw new ArgumentError('HostModuleInstance cannot be constructed; use HostModuleBuilder.instantiate()')
     }
@@ -51,7 +51,7 @@ export class HostModuleInstance {
     this.#linker = new native.Linker(owner.engine)
     const callbacks: unknown[] = []
     this.#callbacks = callbacks
-    this.#core = [...items.values()].some((item) => item.kind !== 'func') ? owner.sharedCore() : undefined
+    this.#core = [...items.values()].some((item) => item.kind !== 'func') ? owner.sharedCore(mode) : undefined
     for (const [exportName, item] of items) {
       if (item.kind === 'func') this.#defineFunction(exportName, item, callbacks)
       else if (this.#core !== undefined) this.#defineExtern(this.#core, exportName, item)
@@ -62,9 +62,9 @@ export class HostModuleInstance {
     return this.#closed
   }
 
-  /** @internal Whether it has something in the store of named instances. */
-  get usesShared(): boolean {
-    return this.#core !== undefined
+  /** @internal The mode whose store of named instances has something of it, `undefined` if it has functions only. */
+  get sharedMode(): Mode | undefined {
+    return this.#core === undefined ? undefined : this.#core.isAsync ? 'async' : 'sync'
   }
 
   /** The definitions of its functions, in the order of their export. */
@@ -137,9 +137,9 @@ export class HostModuleInstance {
   }
 
   #defineFunction(exportName: string, item: HostFunctionExport, callbacks: unknown[]): void {
-    const { callback, style, withModule, definition, params, results } = item
+    const { callback, style, withModule, notify, definition, params, results } = item
     const name = definition.name === '' ? `$${definition.index}` : definition.name
-    const config: Binding.HostFuncConfig = { module: this.name, name, withModule }
+    const config: Binding.HostFuncConfig = { module: this.name, name, withModule, notify }
     let stack: BigUint64Array | undefined
     if (params !== undefined && results !== undefined) {
       config.params = [...params]

@@ -1,4 +1,5 @@
-import { checkOptions } from './call-options'
+import { beginInstance } from './begin-instance'
+import { checkOptions, checkStopOptions } from './call-options'
 import { describe } from './describe'
 import { Engine } from './engine'
 import { ArgumentError } from './errors'
@@ -9,6 +10,7 @@ import { type Extern, externOf } from './instance-exports'
 import { Memory } from './memory'
 import { Module } from './module'
 import { type Binding, native } from './native'
+import { type StopOptions, Stopper } from './stopper'
 import type { Store } from './store'
 import type { StoreCore } from './store-core'
 import { Table } from './table'
@@ -19,6 +21,11 @@ import type { ArgsOf, ResultsOf, ValueTypeLike } from './value-type'
 export interface LinkerFuncOptions {
   /** Whether the first argument is the importing `Instance`; default false. */
   readonly withInstance?: boolean
+  /**
+   * Whether guests do not wait for the function; default false. Only for a function without results and references; see
+   * `HostFunctionBuilder.withNotify`.
+   */
+  readonly notify?: boolean
 }
 
 /**
@@ -85,13 +92,17 @@ export class Linker {
     if (typeof callback !== 'function') {
       throw new ArgumentError(`callback must be a function, but got ${describe(callback)}`)
     }
-    const { withInstance = false } = checkOptions(options, 'options', ['withInstance'])
+    const { withInstance = false, notify = false } = checkOptions(options, 'options', ['withInstance', 'notify'])
     if (typeof withInstance !== 'boolean') throw new ArgumentError('options.withInstance must be a boolean')
-    const config: Binding.HostFuncConfig = { module, name, withModule: withInstance }
+    if (typeof notify !== 'boolean') throw new ArgumentError('options.notify must be a boolean')
+    const config: Binding.HostFuncConfig = { module, name, withModule: withInstance, notify }
     if (type !== undefined) {
       const { params, results } = checkFuncType(type)
       config.params = [...params]
       config.results = [...results]
+    }
+    if (notify && (config.results?.length !== 0 || config.params?.some((name) => name.endsWith('ref')))) {
+      throw new ArgumentError('options.notify is for functions with a type that has neither results nor references')
     }
     this.#native.defineFunc(module, name, config, callback)
     this.#callbacks.set(JSON.stringify([module, name]), callback)
@@ -191,6 +202,23 @@ export class Linker {
     }
   }
 
+  /**
+   * As `instantiate`, in async mode: host functions may return promises, also for the start function.
+   *
+   * @param options `signal` and `timeoutMs` stop the start function.
+   * @throws {LinkError} (as a rejection) As `instantiate`; or if the store is in sync mode.
+   */
+  async instantiateAsync(store: Store, module: Module, options?: StopOptions): Promise<Instance> {
+    const core = storeCoreOf(store)
+    core.requireMode('async')
+    const pre = this.#pre(module, core)
+    try {
+      return await pre.instantiateAsync(store, options)
+    } finally {
+      InstancePre.close(pre)
+    }
+  }
+
   /** Resolves a module's imports once, for any number of instances. */
   instantiatePre(module: Module): InstancePre {
     return this.#pre(module)
@@ -248,6 +276,27 @@ export class InstancePre {
     const instance = new Instance(store, core, core.nextSlot, this.module)
     this.#native.instantiateIn(core.handle, instance)
     return instance
+  }
+
+  /**
+   * Makes an instance in a store of async mode.
+   *
+   * @param options `signal` and `timeoutMs` stop the start function.
+   */
+  async instantiateAsync(store: Store, options?: StopOptions): Promise<Instance> {
+    const core = storeCoreOf(store)
+    const { signal, timeoutMs } = checkStopOptions(options)
+    core.requireMode('async')
+    core.keep(this.#callbacks)
+    core.keep(this.#stores)
+    const instance = new Instance(store, core, core.nextSlot, this.module)
+    const stopper = new Stopper(signal, timeoutMs)
+    try {
+      await beginInstance(core, this.#native, instance, stopper)
+      return instance
+    } finally {
+      stopper.end()
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { partsOf } from './linker'
 import { Module } from './module'
 import { ModuleInstance } from './module-instance'
 import { type Binding, native } from './native'
-import type { StoreCore } from './store-core'
+import type { Mode, StoreCore } from './store-core'
 import { renderName } from './wasm-frame'
 
 /** A module that others can import from. */
@@ -34,7 +34,12 @@ export function isCurrent(link: Link, modules: ReadonlyMap<string, Importable>):
  *
  * @throws {LinkError} With everything that is missing or does not fit.
  */
-export function link(engine: Binding.Engine, module: CompiledModule, modules: ReadonlyMap<string, Importable>): Link {
+export function link(
+  engine: Binding.Engine,
+  module: CompiledModule,
+  modules: ReadonlyMap<string, Importable>,
+  mode: Mode,
+): Link {
   const linker = new native.Linker(engine)
   const wanted = new Map<string, Set<string>>()
   for (const { module: from, name } of module.imports) {
@@ -55,8 +60,10 @@ export function link(engine: Binding.Engine, module: CompiledModule, modules: Re
       callbacks.push(...part.callbacks)
       needsShared ||= part.needsShared
       shared ??= part.core
+      if (part.needsShared) checkMode(from, source.sharedMode, mode)
     } else {
       const { core, slot } = ModuleInstance.parts(source)
+      checkMode(from, source.mode, mode)
       needsShared = true
       shared ??= core
       for (const name of names) {
@@ -73,6 +80,16 @@ export function link(engine: Binding.Engine, module: CompiledModule, modules: Re
     // At once, not when the collector comes: its definitions refer to callbacks, which would wait with it.
     linker.close()
   }
+}
+
+/** A store has one mode, and what a module imports must be in its own store. */
+function checkMode(from: string, actual: Mode | undefined, wanted: Mode): void {
+  if (actual === undefined || actual === wanted) return
+  const how = { sync: 'instantiate()', async: 'instantiateAsync()' }
+  throw new LinkError(
+    `module[${renderName(from)}] is in ${actual} mode, and the module that imports from it in ${wanted} mode: ` +
+      `make both with ${how.sync}, or both with ${how.async}`,
+  )
 }
 
 /** @internal A link error in wazero's words. */

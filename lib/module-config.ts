@@ -1,6 +1,7 @@
-import { checkOptions, checkString } from './call-options'
+import { checkOptions, checkString, checkTimeout } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
+import { type StopOptions, checkSignal } from './stopper'
 
 const MAX_START_FUNCTIONS = 1000
 
@@ -14,17 +15,37 @@ export interface ModuleConfig {
   readonly context?: unknown
 }
 
+/** How a module is instantiated in async mode. */
+export interface AsyncModuleConfig extends ModuleConfig, StopOptions {}
+
+const names = ['name', 'startFunctions', 'context'] as const
+
+/** @internal A module's configuration, checked. */
+export interface CheckedModuleConfig {
+  readonly name: string | undefined
+  readonly startFunctions: readonly string[]
+  readonly context: unknown
+}
+
 /** @internal */
-export function checkModuleConfig(config: unknown): {
-  name: string | undefined
-  startFunctions: readonly string[]
-  context: unknown
-} {
-  const {
-    name,
-    startFunctions = ['_start'],
-    context,
-  } = checkOptions(config, 'config', ['name', 'startFunctions', 'context'])
+export function checkModuleConfig(config: unknown): CheckedModuleConfig {
+  return check(checkOptions(config, 'config', names))
+}
+
+/** @internal As `checkModuleConfig`, for async mode. */
+export function checkAsyncModuleConfig(
+  config: unknown,
+): CheckedModuleConfig & { readonly signal: AbortSignal | undefined; readonly timeoutMs: number | undefined } {
+  const given = checkOptions(config, 'config', [...names, 'signal', 'timeoutMs'])
+  return {
+    ...check(given),
+    signal: checkSignal(given.signal, 'config.signal'),
+    timeoutMs: checkTimeout(given.timeoutMs, 'config.timeoutMs'),
+  }
+}
+
+function check(given: { [name in (typeof names)[number]]?: unknown }): CheckedModuleConfig {
+  const { name, startFunctions = ['_start'], context } = given
   if (!Array.isArray(startFunctions)) {
     throw new ArgumentError(`config.startFunctions must be an array of strings, but got ${describe(startFunctions)}`)
   }

@@ -8,7 +8,8 @@ import { Global } from './global'
 import { type Extern, exportsObject, getExport } from './instance-exports'
 import { Memory } from './memory'
 import { native } from './native'
-import type { StoreCore } from './store-core'
+import { CallScope, runInScope, scopeOf } from './operation'
+import type { Mode, StoreCore } from './store-core'
 import { Table } from './table'
 import type { ModuleExport } from './types'
 
@@ -60,14 +61,21 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     this.name = name
   }
 
-  /** How its calls run: in `'sync'` mode, host functions are called on the spot and cannot be waited for. */
-  get mode(): 'sync' {
-    return 'sync'
+  /**
+   * How its calls run: in `'sync'` mode, host functions are called on the spot and cannot be waited for; in `'async'` mode
+   * they may return promises, for which `callAsync` waits.
+   */
+  get mode(): Mode {
+    return this.#core.isAsync ? 'async' : 'sync'
   }
 
-  /** Any value for host functions to find on the instance that calls them: that of `callWith`, or of the config. */
+  /**
+   * Any value for host functions to find on the instance that calls them: that of `callWith` or `callAsyncWith`, or of the
+   * config. In a host function of an asynchronous call it is that of this call, also after an `await`.
+   */
   get context(): unknown {
-    return this.#context
+    const scope = this.#core.isAsync ? scopeOf(this) : undefined
+    return scope === undefined ? this.#context : scope.context
   }
 
   set context(context: unknown) {
@@ -163,6 +171,7 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
 
   /** @internal Runs something while `context` is another; used by `Func.callWith`. */
   runWithContext<T>(context: unknown, run: () => T): T {
+    if (this.#core.isAsync) return runInScope(new CallScope(this, context, true), run)
     const outer = this.#context
     this.#context = context
     try {

@@ -72,6 +72,17 @@ export interface RawFunctions {
   funcCallMany(func: PreparedFunc, ...args: unknown[]): any
   /** Only for functions that are prepared. */
   funcCallWithStack(store: StoreHandle, func: number, stack: BigUint64Array): void
+  /** Makes an asynchronous call that has not begun; gives its number, for the functions below. */
+  opCall(func: PreparedFunc, ...args: unknown[]): number
+  /** Lets an operation go on; see `lib/operation.ts`. */
+  opStep(store: StoreHandle, operation: number, how: number, value: unknown): unknown
+  /** The result of an operation that has ended. */
+  opFinish(store: StoreHandle, operation: number): any
+  opStop(store: StoreHandle, operation: number): void
+  /** Forgets an operation that has not begun, if there still is one of that number. */
+  opForget(store: StoreHandle, operation: number): void
+  turnBegin(): void
+  turnIsOver(): boolean
   /** `handle * 8 + kind` of an export (see `ExternKind`), `undefined` if there is none of that name. */
   instanceExport(store: StoreHandle, slot: number, name: string): number | undefined
   instanceExitCode(store: StoreHandle, slot: number): number | undefined

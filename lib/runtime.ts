@@ -1,3 +1,4 @@
+import { beginInstance } from './begin-instance'
 import { checkInteger } from './call-options'
 import { CompiledHostModule } from './compiled-host-module'
 import { CompiledModule } from './compiled-module'
@@ -5,13 +6,22 @@ import { describe } from './describe'
 import { type EngineOptions, checkEngineOptions } from './engine-options'
 import type { EngineStats } from './engine'
 import { ArgumentError, ClosedError, ExitError, LinkError } from './errors'
+import { Func } from './func'
 import { HostModuleBuilder } from './host-module-builder'
 import { HostModuleInstance, type HostModuleOwner } from './host-module-instance'
 import { type Importable, type Link, explain, isCurrent, link } from './linking'
-import { type ModuleConfig, checkModuleConfig } from './module-config'
+import {
+  type AsyncModuleConfig,
+  type CheckedModuleConfig,
+  type ModuleConfig,
+  checkAsyncModuleConfig,
+  checkModuleConfig,
+} from './module-config'
 import { ModuleInstance, type ModuleInstanceOwner } from './module-instance'
 import { type Binding, native } from './native'
-import { StoreCore } from './store-core'
+import { SharedStore } from './shared-store'
+import { Stopper } from './stopper'
+import { type Mode, StoreCore } from './store-core'
 import type { ModuleSource } from './types'
 
 /** Options of a {@link Runtime}: those of its engine. */
@@ -61,10 +71,10 @@ export class Runtime {
   /** The latest of them, which are closed at once when they do not hold any more; the others when they are collected. */
   #latestLinks: Link[] = []
   readonly #owner: HostModuleOwner & ModuleInstanceOwner
-  /** The store of named instances and of those that import from them, while there are any. */
-  #shared: StoreCore | undefined
-  /** Open instances and host modules in it. */
-  #sharedUsers = 0
+  /** Names that an asynchronous instantiation will take. */
+  readonly #reserved = new Set<string>()
+  /** The stores of named instances and of those that import from them, one for each mode. */
+  readonly #shared: { readonly [mode in Mode]: SharedStore }
   #exitCode: number | undefined
   /** Whether functions may have several results. */
   readonly #multiValue: boolean
@@ -74,10 +84,11 @@ export class Runtime {
     const config = checkEngineOptions(options)
     this.#multiValue = config.multiValue ?? true
     this.#engine = new native.Engine(config)
+    this.#shared = { sync: new SharedStore(this.#engine, 'sync'), async: new SharedStore(this.#engine, 'async') }
     // Instances hold this object, which holds the runtime; the public class stays free of such methods.
     this.#owner = {
       engine: this.#engine,
-      sharedCore: () => this.#sharedCore(),
+      sharedCore: (mode) => this.#shared[mode].core,
       closed: (instance) => this.#forget(instance),
     }
   }
@@ -149,29 +160,14 @@ export class Runtime {
   ): ModuleInstance<any> | HostModuleInstance {
     this.assertOpen()
     const checked = checkModuleConfig(config)
-    if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked.name ?? source.name)
+    if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked.name ?? source.name, 'sync')
     const compiled = source instanceof CompiledModule ? source : this.compileModuleSync(source)
-    if (CompiledModule.runtimeOf(compiled) !== this) {
-      throw new ArgumentError('the module was compiled by another Runtime; compile it with this one')
-    }
-    if (compiled.closed) {
-      throw new ClosedError('source module must be compiled before instantiation: it is closed')
-    }
-    const name = checked.name ?? compiled.name
-    this.#checkName(name)
-    const resolved = this.#link(compiled)
-    const ownsStore = name === '' && !resolved.needsShared
-    const core = ownsStore ? new StoreCore(this.#engine) : this.#sharedCore()
-    core.keep(resolved.callbacks)
-    const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, checked.context)
-    if (!ownsStore) this.#sharedUsers += 1
+    const place = this.#place(compiled, checked, 'sync')
+    const { instance, core, resolved, name } = place
     try {
       resolved.pre.instantiateIn(core.handle, instance)
     } catch (error) {
-      // A start function may have closed the instance before it failed; then all this is done.
-      if (ownsStore) core.close()
-      else if (!instance.closed) this.#leaveShared()
-      throw explain(error, this.#modules)
+      throw this.#displace(place, error)
     } finally {
       if (resolved.needsShared) resolved.pre.close()
     }
@@ -180,7 +176,86 @@ export class Runtime {
       throw new ExitError(instance.exitCode ?? 0)
     }
     if (name !== '') this.#modules.set(name, instance)
-    this.#start(instance, checked.startFunctions)
+    try {
+      for (const start of checked.startFunctions) {
+        if (instance.closed) break
+        instance.exportedFunction(start)?.call()
+      }
+    } catch (error) {
+      this.#endStart(instance, error)
+    }
+    return instance
+  }
+
+  /**
+   * Instantiates a host module, under its own name or that of the config, with its memories, globals and tables for guests
+   * in async mode. Its functions are for guests in both modes.
+   */
+  instantiateAsync(source: CompiledHostModule, config?: ModuleConfig): Promise<HostModuleInstance>
+  /**
+   * As `instantiate`, in async mode: host functions may return promises, for which `callAsync`, and the start functions
+   * here, wait without blocking the event loop. Guests that compute for long do so on another thread.
+   *
+   * @param source A compiled module, or bytes or WAT text, which are compiled off the event loop first.
+   * @param config `signal` and `timeoutMs` stop it, its start functions included.
+   * @throws {LinkError} (as a rejection) As `instantiate`; also if it imports from an instance in sync mode.
+   * @throws {InterruptedError} (as a rejection) If the time is over. An aborted signal rejects with its `reason`.
+   */
+  instantiateAsync<Exports extends object = Record<string, any>>(
+    source: CompiledModule | ModuleSource,
+    config?: AsyncModuleConfig,
+  ): Promise<ModuleInstance<Exports>>
+  async instantiateAsync(
+    source: CompiledModule | CompiledHostModule | ModuleSource,
+    config?: AsyncModuleConfig,
+  ): Promise<ModuleInstance<any> | HostModuleInstance> {
+    this.assertOpen()
+    if (source instanceof CompiledHostModule) {
+      return this.#instantiateHost(source, checkModuleConfig(config).name ?? source.name, 'async')
+    }
+    const checked = checkAsyncModuleConfig(config)
+    const stopper = new Stopper(checked.signal, checked.timeoutMs)
+    try {
+      stopper.check()
+      const compiled = source instanceof CompiledModule ? source : await this.compileModule(source)
+      this.assertOpen()
+      stopper.check()
+      return await this.#instantiateAsync(compiled, checked, stopper)
+    } finally {
+      stopper.end()
+    }
+  }
+
+  async #instantiateAsync(
+    compiled: CompiledModule,
+    config: CheckedModuleConfig,
+    stopper: Stopper,
+  ): Promise<ModuleInstance<any>> {
+    const place = this.#place(compiled, config, 'async')
+    const { instance, core, resolved, name } = place
+    if (name !== '') this.#reserved.add(name)
+    try {
+      await beginInstance(core, resolved.pre, instance, stopper)
+    } catch (error) {
+      throw this.#displace(place, error)
+    } finally {
+      this.#reserved.delete(name)
+      if (resolved.needsShared) resolved.pre.close()
+    }
+    if (instance.closed) {
+      if (instance.exitCode === 0) return instance
+      throw new ExitError(instance.exitCode ?? 0)
+    }
+    if (name !== '') this.#modules.set(name, instance)
+    try {
+      for (const start of config.startFunctions) {
+        if (instance.closed) break
+        const func = instance.exportedFunction(start)
+        if (func !== undefined) await Func.runStoppable(func, stopper)
+      }
+    } catch (error) {
+      this.#endStart(instance, error)
+    }
     return instance
   }
 
@@ -216,7 +291,8 @@ export class Runtime {
     for (const module of modules) module.close(code)
     this.#engine.closeStores(code)
     this.#dropLinks()
-    this.#shared = undefined
+    this.#shared.sync.close()
+    this.#shared.async.close()
   }
 
   [Symbol.dispose](): void {
@@ -233,13 +309,15 @@ export class Runtime {
   }
 
   #checkName(name: string): void {
-    if (name !== '' && this.#modules.has(name)) throw new LinkError(`module[${name}] has already been instantiated`)
+    if (name !== '' && (this.#modules.has(name) || this.#reserved.has(name))) {
+      throw new LinkError(`module[${name}] has already been instantiated`)
+    }
   }
 
-  #link(compiled: CompiledModule): Link {
+  #link(compiled: CompiledModule, mode: Mode): Link {
     const known = this.#links.get(compiled)
     if (known !== undefined && isCurrent(known, this.#modules)) return known
-    const made = link(this.#engine, compiled, this.#modules)
+    const made = link(this.#engine, compiled, this.#modules, mode)
     // A link into the shared store dies with it; only what any store can use is worth keeping.
     if (made.needsShared) return made
     this.#links.set(compiled, made)
@@ -248,42 +326,57 @@ export class Runtime {
     return made
   }
 
-  #instantiateHost(compiled: CompiledHostModule, name: string): HostModuleInstance {
+  #instantiateHost(compiled: CompiledHostModule, name: string, mode: Mode): HostModuleInstance {
     const { runtime, items } = CompiledHostModule.parts(compiled)
     if (runtime !== this) throw new ArgumentError('the host module was compiled by another Runtime')
     if (compiled.closed) throw new ClosedError('source module must be compiled before instantiation: it is closed')
     if (name === '') throw new LinkError('a module name must not be empty')
     this.#checkName(name)
     const shares = [...items.values()].some((item) => item.kind !== 'func')
-    if (shares) this.#sharedUsers += 1
+    if (shares) this.#shared[mode].enter()
     try {
-      const instance = new HostModuleInstance(this.#owner, name, items)
+      const instance = new HostModuleInstance(this.#owner, name, items, mode)
       this.#modules.set(name, instance)
       return instance
     } catch (error) {
-      if (shares) this.#leaveShared()
+      if (shares) this.#shared[mode].leave()
       throw error
     }
   }
 
-  #start(instance: ModuleInstance<any>, names: readonly string[]): void {
-    try {
-      for (const name of names) {
-        if (instance.closed) return
-        instance.exportedFunction(name)?.call()
-      }
-    } catch (error) {
-      // A guest that ends itself successfully has done what it was started for: it is returned, closed.
-      const code = instance.exitCode
-      instance.close(error instanceof ExitError ? error.exitCode : 1)
-      if (error instanceof ExitError && error.exitCode === 0 && (code === undefined || code === 0)) return
-      throw error
+  /** Links a module, and makes the object of its instance in the store where that belongs. */
+  #place(compiled: CompiledModule, config: CheckedModuleConfig, mode: Mode): Place {
+    if (CompiledModule.runtimeOf(compiled) !== this) {
+      throw new ArgumentError('the module was compiled by another Runtime; compile it with this one')
     }
+    if (compiled.closed) {
+      throw new ClosedError('source module must be compiled before instantiation: it is closed')
+    }
+    const name = config.name ?? compiled.name
+    this.#checkName(name)
+    const resolved = this.#link(compiled, mode)
+    const ownsStore = name === '' && !resolved.needsShared
+    const core = ownsStore ? new StoreCore(this.#engine, mode === 'async' ? mode : undefined) : this.#shared[mode].core
+    core.keep(resolved.callbacks)
+    const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, config.context)
+    if (!ownsStore) this.#shared[mode].enter()
+    return { instance, core, ownsStore, resolved, name, mode }
   }
 
-  #sharedCore(): StoreCore {
-    if (this.#shared === undefined || this.#shared.closed) this.#shared = new StoreCore(this.#engine)
-    return this.#shared
+  /** Takes back what `#place` did, for an instance that could not be made; gives the error to throw. */
+  #displace({ instance, core, ownsStore, mode }: Place, error: unknown): unknown {
+    // A start function may have closed the instance before it failed; then all this is done.
+    if (ownsStore) core.close()
+    else if (!instance.closed && this.#exitCode === undefined) this.#shared[mode].leave()
+    return explain(error, this.#modules)
+  }
+
+  /** A start function has failed. A guest that ends itself successfully has done what it was started for. */
+  #endStart(instance: ModuleInstance<any>, error: unknown): void {
+    const code = instance.exitCode
+    instance.close(error instanceof ExitError ? error.exitCode : 1)
+    if (error instanceof ExitError && error.exitCode === 0 && (code === undefined || code === 0)) return
+    throw error
   }
 
   /** A link holds the callbacks of the host modules that it was made from. */
@@ -296,16 +389,22 @@ export class Runtime {
   #forget(instance: Importable): void {
     if (instance instanceof HostModuleInstance) this.#dropLinks()
     if (this.#modules.get(instance.name) === instance) this.#modules.delete(instance.name)
-    const shares =
-      instance instanceof HostModuleInstance ? instance.usesShared : !ModuleInstance.parts(instance).ownsStore
-    if (shares && this.#exitCode === undefined) this.#leaveShared()
+    const mode = instance instanceof HostModuleInstance ? instance.sharedMode : sharedModeOf(instance)
+    if (mode !== undefined && this.#exitCode === undefined) this.#shared[mode].leave()
   }
+}
 
-  /** A Wasmtime store frees nothing before its end, so it ends with the last of its users. */
-  #leaveShared(): void {
-    this.#sharedUsers -= 1
-    if (this.#sharedUsers > 0) return
-    this.#shared?.close()
-    this.#shared = undefined
-  }
+/** Where an instance is made. */
+interface Place {
+  readonly instance: ModuleInstance<any>
+  readonly core: StoreCore
+  readonly ownsStore: boolean
+  readonly resolved: Link
+  readonly name: string
+  readonly mode: Mode
+}
+
+/** The mode whose store of named instances an instance is in; `undefined` if it has a store of its own. */
+function sharedModeOf(instance: ModuleInstance<any>): Mode | undefined {
+  return ModuleInstance.parts(instance).ownsStore ? undefined : instance.mode
 }

@@ -1,12 +1,16 @@
 import type { Global } from './global'
 import type { Memory } from './memory'
 import { type Binding, type StoreHandle, native } from './native'
+import { Schedule } from './schedule'
 import type { Table } from './table'
 
 /** A plain array without prototype, so that nothing a program does to `Array.prototype` can get in between. */
 function list(): any[] {
   return Object.setPrototypeOf([], null) as any[]
 }
+
+/** How the calls of a store run: in sync mode host functions are called on the spot, in async mode they can wait. */
+export type Mode = 'sync' | 'async'
 
 /**
  * The JavaScript side of a store. Its `holder` array holds everything that wasm in the store can reach in JavaScript, and
@@ -18,14 +22,17 @@ export class StoreCore {
   /**
    * Read by native code: 0 instances by slot, 1 values of `externref`s, 2 `Func`s by handle. Only kept alive: 3 this
    * object, 4 lists of callbacks, 5 views of memories by handle, 6 memory of
-   * native code, 7 nothing.
+   * native code, 7 nothing, 8 the promise that a host function has just returned.
    */
   readonly holder: any[]
   readonly #engine: Binding.Engine
+  #schedule: Schedule | undefined
+  #isAsync = false
   /** The objects of handles other than functions. */
   readonly #externs = new Map<number, Memory | Global<any> | Table>()
 
-  constructor(engine: Binding.Engine) {
+  /** @param mode Leave it out if the first use shall decide. */
+  constructor(engine: Binding.Engine, mode?: Mode) {
     this.holder = list()
     this.holder[0] = list()
     this.holder[1] = list()
@@ -36,6 +43,27 @@ export class StoreCore {
     this.holder[6] = list()
     this.handle = native.storeNew(engine, this.holder)
     this.#engine = engine
+    if (mode !== undefined) this.requireMode(mode)
+  }
+
+  /** Decides the mode, or throws a `LinkError` if it is another one. */
+  requireMode(mode: Mode): void {
+    native.storeRequireMode(this.handle, mode === 'async')
+    this.#isAsync = mode === 'async'
+  }
+
+  /** Whether it is in async mode. */
+  get isAsync(): boolean {
+    return this.#isAsync
+  }
+
+  get mode(): Mode | 'undecided' {
+    return native.storeMode(this.handle) as Mode | 'undecided'
+  }
+
+  /** The asynchronous calls of the store. */
+  get schedule(): Schedule {
+    return (this.#schedule ??= new Schedule())
   }
 
   get engine(): Binding.Engine {

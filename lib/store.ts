@@ -1,7 +1,17 @@
 import { Engine } from './engine'
+import { checkChoice, checkOptions } from './call-options'
 import { setCoreOfStore } from './func'
 import { native } from './native'
-import { StoreCore } from './store-core'
+import { type Mode, StoreCore } from './store-core'
+
+/** Options of a {@link Store}. */
+export interface StoreOptions {
+  /**
+   * How calls run: in `'sync'` mode host functions are called on the spot, in `'async'` mode they may return promises. By
+   * default the first use decides: `linker.instantiateAsync` makes it async, all else sync. A store has one mode for life.
+   */
+  readonly mode?: Mode
+}
 
 /**
  * Holds instances and what belongs to them. Nothing in a store is freed before the store is, so give instances that come
@@ -11,9 +21,18 @@ export class Store {
   readonly #core: StoreCore
   readonly engine: Engine
 
-  constructor(engine: Engine) {
-    this.#core = new StoreCore(Engine.native(engine))
+  /** @throws {ArgumentError} If the mode is none, or is async and the engine was made with `interruptible: false`. */
+  constructor(engine: Engine, options: StoreOptions = {}) {
+    const { mode } = checkOptions(options, 'options', ['mode'])
+    const checked = checkChoice(mode, 'options.mode', ['sync', 'async'])
+    this.#core = new StoreCore(Engine.native(engine), checked)
     this.engine = engine
+  }
+
+  /** How its calls run; `undefined` as long as nothing has decided that. */
+  get mode(): Mode | undefined {
+    const { mode } = this.#core
+    return mode === 'undecided' ? undefined : mode
   }
 
   /** Whether the store has been closed. */

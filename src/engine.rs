@@ -8,13 +8,19 @@ use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
 
+use crate::compute_pool::ComputePool;
 use crate::env_state::EnvState;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::raw_env::RawEnv;
 use crate::store::StorePin;
+use crate::ticker::Pulse;
 
 /// Frames that an error's trace keeps.
 pub const MAX_FRAMES: usize = 64;
+
+/// What the stack of a fiber has beyond wasm's part: for Wasmtime's own code, of which looking up source lines for a
+/// trace needs most.
+const FIBER_MARGIN: usize = 512 * 1024;
 
 /// Options of an engine; what is left out has Wasmtime's default. `lib/engine-options.ts` documents and checks them.
 #[napi(object)]
@@ -50,6 +56,8 @@ pub struct EngineConfig {
   pub nan_canonicalization: Option<bool>,
   pub signals_based_traps: Option<bool>,
   pub pooling: Option<PoolingConfig>,
+  pub pool_threads: Option<u32>,
+  pub slice_ms: Option<u32>,
 }
 
 /// Sizes of the pooling allocator: all memory for instances is reserved ahead, which makes instantiation cheaper.
@@ -73,6 +81,9 @@ pub struct Engine {
   pub(crate) memory_may_move: bool,
   /// JavaScript functions that linkers and stores of this engine can call.
   pub(crate) host_functions: Arc<AtomicU32>,
+  pub(crate) pool: Arc<ComputePool>,
+  pub(crate) pulse: Arc<Pulse>,
+  pub(crate) slice_ms: u32,
 }
 
 /// What is alive of an engine in this environment.
@@ -86,6 +97,21 @@ pub struct EngineStats {
   pub host_functions: u32,
   /// Bytes of the linear memories and tables in them.
   pub memory_bytes: f64,
+  /// Asynchronous calls by what they do.
+  pub tasks: TaskStats,
+}
+
+/// Asynchronous calls and instantiations that have not settled.
+#[napi(object)]
+pub struct TaskStats {
+  /// They wait for another call in their store.
+  pub queued: u32,
+  /// They have the JavaScript thread, or wait for their turn on it.
+  pub home: u32,
+  /// They compute on another thread, or wait for one.
+  pub pool: u32,
+  /// They wait for a promise, or for a call that is nested in them.
+  pub parked: u32,
 }
 
 #[napi]
@@ -111,6 +137,9 @@ impl Engine {
       max_wasm_stack: inner.get_max_wasm_stack(),
       memory_reservation: inner.get_memory_reservation(),
       memory_may_move: inner.get_memory_may_move(),
+      pool: ComputePool::new(options.pool_threads),
+      pulse: Pulse::new(&inner),
+      slice_ms: options.slice_ms.unwrap_or(1).max(1),
       inner,
       host_functions: Arc::default(),
     })
@@ -126,6 +155,7 @@ impl Engine {
       instances: 0,
       host_functions: self.host_functions.load(Ordering::Relaxed),
       memory_bytes: 0.0,
+      tasks: TaskStats { queued: 0, home: 0, pool: 0, parked: 0 },
     };
     environment.for_each_store(|store| {
       if wasmtime::Engine::same(&store.engine, &self.inner) && !store.is_closed() {
@@ -134,6 +164,13 @@ impl Engine {
         #[expect(clippy::cast_precision_loss, reason = "a double counts bytes exactly up to 8 PiB")]
         let bytes = store.memory_bytes() as f64;
         stats.memory_bytes += bytes;
+        if let Some(tasks) = store.tasks() {
+          let counts = tasks.counts();
+          stats.tasks.queued += counts.queued;
+          stats.tasks.home += counts.home;
+          stats.tasks.pool += counts.pool;
+          stats.tasks.parked += counts.parked;
+        }
       }
     });
     Ok(stats)
@@ -207,9 +244,10 @@ fn apply_compiler(config: &mut Config, options: &EngineConfig) -> Result<(), Fai
   }
   if let Some(size) = options.max_wasm_stack {
     config.max_wasm_stack(size as usize);
-    // The stack of a fiber holds wasm's part and what host calls need.
-    config.async_stack_size((size as usize).saturating_add(1 << 20));
   }
+  // JavaScript never runs on a fiber, so beyond wasm's part there is only Wasmtime's own code.
+  let wasm = options.max_wasm_stack.map_or(512 * 1024, |size| size as usize);
+  config.async_stack_size(wasm.saturating_add(FIBER_MARGIN));
   if let Some(value) = options.parallel_compilation {
     config.parallel_compilation(value);
   }

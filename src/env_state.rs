@@ -4,7 +4,7 @@
 //! an `Arc` of it, so that it outlives the environment itself: from the clean-up hook on, `alive` is false and nothing
 //! touches Node-API any more. Lives on: the JavaScript thread; only [`EnvState::release`] may be called from others.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +15,11 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi::{JsValue, sys};
 use napi_derive::napi;
 
+use crate::failure::Failure;
+use crate::home::Home;
 use crate::raw_env::{RawEnv, Value};
 use crate::store::StoreInner;
+use crate::turn::Turn;
 
 /// What remains free of the native stack below a call into wasm: the host-call trampoline, Node-API and V8's own C++
 /// need it even when wasm has used all that it may.
@@ -44,6 +47,11 @@ pub struct EnvState {
   wrap_func: Cell<sys::napi_ref>,
   store_key: Cell<sys::napi_ref>,
   index_key: Cell<sys::napi_ref>,
+  arrived: Cell<sys::napi_ref>,
+  store_closed: Cell<sys::napi_ref>,
+  /// The way back for tasks; made with the first store in async mode.
+  home: OnceCell<Arc<Home>>,
+  turn: Turn,
   /// Every store whose memory is not freed yet; each knows its place.
   stores: RefCell<Vec<*const StoreInner>>,
   sweep_at: Cell<usize>,
@@ -71,6 +79,10 @@ impl EnvState {
       wrap_func: Cell::new(ptr::null_mut()),
       store_key: Cell::new(ptr::null_mut()),
       index_key: Cell::new(ptr::null_mut()),
+      arrived: Cell::new(ptr::null_mut()),
+      store_closed: Cell::new(ptr::null_mut()),
+      home: OnceCell::new(),
+      turn: Turn::default(),
       stores: RefCell::default(),
       sweep_at: Cell::new(MIN_SWEEP),
       released: Mutex::default(),
@@ -208,6 +220,40 @@ impl EnvState {
     self.sweep_at.set(count.saturating_add((count / 4).clamp(MIN_SWEEP, MAX_SWEEP)));
   }
 
+  pub fn home(&self) -> Option<&Arc<Home>> {
+    self.home.get()
+  }
+
+  /// The way back for tasks, made if there is none yet.
+  pub fn make_home(self: &Arc<Self>, env: RawEnv) -> Result<Arc<Home>, Failure> {
+    if let Some(home) = self.home.get() {
+      return Ok(Arc::clone(home));
+    }
+    let home = Home::new(env)?;
+    let _ = self.home.set(Arc::clone(&home));
+    let for_hook = Arc::into_raw(Arc::clone(self)).cast_mut().cast::<c_void>();
+    // Node runs hooks in the reverse order. This one is added after the threadsafe function, so it comes before the
+    // function's own, which closes it.
+    // SAFETY: live env; the hook takes back the count that `for_hook` holds.
+    unsafe { sys::napi_add_env_cleanup_hook(env.0, Some(on_home_cleanup), for_hook) };
+    Ok(home)
+  }
+
+  #[inline]
+  pub fn turn(&self) -> &Turn {
+    &self.turn
+  }
+
+  /// Tells JavaScript that the task of a store is back.
+  pub fn arrived(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.arrived)
+  }
+
+  /// Tells JavaScript that a store with operations was closed.
+  pub fn store_closed(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.store_closed)
+  }
+
   pub fn create_error(&self, env: RawEnv) -> Option<Value> {
     deref(env, &self.create_error)
   }
@@ -232,6 +278,25 @@ impl EnvState {
   }
 }
 
+unsafe extern "C" fn on_home_cleanup(data: *mut c_void) {
+  // SAFETY: `make_home` gave the hook a count of its own; Node runs the hook once, on the environment's thread.
+  let state = unsafe { Arc::from_raw(data.cast_const().cast::<EnvState>()) };
+  state.alive.store(false, Ordering::Relaxed);
+  let Some(home) = state.home.get() else { return };
+  state.for_each_store(|store| {
+    if let Some(tasks) = store.tasks() {
+      tasks.interrupt();
+    }
+  });
+  if home.close() {
+    state.for_each_store(|store| {
+      if let Some(tasks) = store.tasks() {
+        tasks.set_home();
+      }
+    });
+  }
+}
+
 fn deref(env: RawEnv, reference: &Cell<sys::napi_ref>) -> Option<Value> {
   env.dereference(reference.get())
 }
@@ -245,6 +310,25 @@ unsafe extern "C" fn on_cleanup(data: *mut c_void) {
 unsafe extern "C" fn drop_state(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
   // SAFETY: `install` gave the instance data a count of its own; Node finalises it once.
   drop(unsafe { Arc::from_raw(data.cast_const().cast::<EnvState>()) });
+}
+
+/// Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
+/// whose store was closed. Called once by `lib/operation.ts` when it is loaded.
+#[napi(catch_unwind)]
+pub fn register_tasks(
+  env: Env,
+  #[napi(ts_arg_type = "(core: any) => void")] arrived: Unknown,
+  #[napi(ts_arg_type = "(core: any) => void")] store_closed: Unknown,
+) -> napi::Result<()> {
+  let raw = RawEnv(env.raw());
+  let state = EnvState::of(raw)?;
+  for (cell, value) in [(&state.arrived, arrived), (&state.store_closed, store_closed)] {
+    let reference = raw
+      .reference(Value(value.raw()), 1)
+      .map_err(|_| napi::Error::from_reason("registerTasks expects two functions"))?;
+    state.release(cell.replace(reference));
+  }
+  Ok(())
 }
 
 /// Gives the addon, for this environment, the functions that make and annotate errors, the one that

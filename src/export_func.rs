@@ -45,8 +45,16 @@ impl ExportFunc {
     self.slot().and_then(InstanceSlot::exit_code)
   }
 
+  pub fn func(&self) -> Func {
+    self.func
+  }
+
+  pub fn slot_pointer(&self) -> *const InstanceSlot {
+    self.slot
+  }
+
   #[inline]
-  fn store(&self) -> &StoreInner {
+  pub fn store(&self) -> &StoreInner {
     // SAFETY: the store owns this export function, so it is alive.
     unsafe { &*self.store }
   }
@@ -58,7 +66,7 @@ impl ExportFunc {
   }
 
   #[inline]
-  fn check_open(&self) -> Result<(), Failure> {
+  pub fn check_open(&self) -> Result<(), Failure> {
     match self.slot() {
       Some(slot) => match slot.exit_code() {
         None => Ok(()),
@@ -69,7 +77,7 @@ impl ExportFunc {
   }
 
   #[cold]
-  fn wrong_count(&self, count: usize) -> Failure {
+  pub fn wrong_count(&self, count: usize) -> Failure {
     Failure::type_error(format!(
       "{}: expected {} params, but passed {count}",
       self.display_name(),
@@ -78,7 +86,7 @@ impl ExportFunc {
   }
 
   #[cold]
-  fn wrong_argument(&self, env: RawEnv, index: usize, value: Value) -> Failure {
+  pub fn wrong_argument(&self, env: RawEnv, index: usize, value: Value) -> Failure {
     if env.is_exception_pending() {
       return Failure::Pending;
     }
@@ -102,6 +110,9 @@ impl ExportFunc {
   pub fn call(&self, env: RawEnv, args: &[Value]) -> Result<Value, Failure> {
     if args.len() != self.signature.params.len() {
       return Err(self.wrong_count(args.len()));
+    }
+    if self.store().tasks().is_some() {
+      return self.call_in_place(env, args);
     }
     if !self.signature.numeric {
       return self.call_with_references(env, args);

@@ -27,7 +27,7 @@ pub struct FreeList {
 }
 
 /// What an `externref` holds.
-struct ExternSlot {
+pub struct ExternSlot {
   index: u32,
   list: Arc<FreeList>,
 }
@@ -75,6 +75,24 @@ impl StoreInner {
     Ok(index)
   }
 
+  /// Keeps a value for an `externref` that is made later.
+  pub fn keep_extern(&self, env: RawEnv, value: Value) -> Result<ExternSlot, Failure> {
+    let index = self.keep_value(env, value)?;
+    Ok(ExternSlot { index, list: Arc::clone(&self.free_values) })
+  }
+
+  /// Whether so many values are kept that wasm's garbage may be among them.
+  pub fn should_collect_values(&self) -> bool {
+    self.live_values() >= self.collect_values_at.get()
+  }
+
+  /// Wasm's garbage was collected: sets the next time for it.
+  pub fn values_collected(&self) {
+    let freed = self.free_values.freed.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let live = self.live_values().saturating_sub(u32::try_from(freed).unwrap_or(u32::MAX));
+    self.collect_values_at.set(live.saturating_mul(2).max(1024));
+  }
+
   fn extern_ref(
     &self,
     env: RawEnv,
@@ -82,14 +100,12 @@ impl StoreInner {
     value: Value,
   ) -> Result<Rooted<ExternRef>, Failure> {
     // Wasmtime collects when its own heap is full, and an `externref` is small there whatever JavaScript keeps for it.
-    let live = self.live_values();
-    if live >= self.collect_values_at.get() {
+    if self.should_collect_values() {
       let _ = ctx.gc(None);
       self.clear_freed_values(env)?;
       self.collect_values_at.set(self.live_values().saturating_mul(2).max(1024));
     }
-    let index = self.keep_value(env, value)?;
-    let slot = ExternSlot { index, list: Arc::clone(&self.free_values) };
+    let slot = self.keep_extern(env, value)?;
     ExternRef::new(ctx, slot).map_err(|error| Failure::internal(error.to_string()))
   }
 

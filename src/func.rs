@@ -17,6 +17,7 @@ use crate::raw_call::{ARGS, index_arg, number, raw_functions, store_arg};
 use crate::raw_env::{RawEnv, Value};
 use crate::signature::Signature;
 use crate::store::StoreInner;
+use crate::tasks::{val_from_slots, val_to_slots};
 
 /// Makes a function of a store from a JavaScript function; gives its handle. JavaScript keeps the callback alive.
 #[napi(catch_unwind)]
@@ -32,7 +33,8 @@ pub fn func_new(
     let (func, ty) = host_func(raw, &store.engine, config, Value(callback.raw()), None, &store.host_functions)?;
     let ty = ty.ok_or_else(|| Failure::type_error("a function of a store needs a type"))?;
     let binding = HostBinding::new(func, ty.clone(), NO_SLOT);
-    let func = store.with(|ctx| store_func(ctx, ty, binding))?;
+    let mode = store.decided_mode(raw)?;
+    let func = store.with(|ctx| store_func(ctx, ty, binding, mode))?;
     store.with(|ctx| store.register(func.into(), ctx))
   };
   make().map_err(|failure| failure.into_napi(raw))
@@ -107,6 +109,19 @@ fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> 
   }
   if slots.len() < results {
     return Err(too_short(format!("need {results} results, but stack size is {}", slots.len())));
+  }
+  if store.tasks().is_some() {
+    let mut place = slots.iter().map(|slot| slot.load(Ordering::Relaxed));
+    let params = signature.params.iter().map(|kind| val_from_slots(*kind, &mut place)).collect();
+    let values = export.call_numbers_in_place(env, params)?;
+    let slots = stack_arg(env, stack)?;
+    if slots.len() < results {
+      return Err(too_short(format!("need {results} results, but stack size is {}", slots.len())));
+    }
+    for (slot, bits) in slots.iter().zip(values.iter().flat_map(val_to_slots).flatten()) {
+      slot.store(bits, Ordering::Relaxed);
+    }
+    return export.closed_result(env.undefined());
   }
   let width = signature.width();
   let mut inline = [MaybeUninit::new(ValRaw::i64(0)); INLINE];

@@ -23,8 +23,8 @@ const INLINE: usize = 8;
 
 /// A host function bound to the type that an import gives it.
 pub struct HostBinding {
-  func: Arc<HostFunc>,
-  signature: Signature,
+  pub func: Arc<HostFunc>,
+  pub signature: Signature,
   /// The importing instance's slot; the first of the store if it is not bound to one.
   slot: u32,
 }
@@ -51,6 +51,16 @@ impl HostBinding {
     Self { func, signature: Signature::new(ty), slot }
   }
 
+  /// The slot of the instance that imports it.
+  pub fn slot(&self) -> u32 {
+    self.slot
+  }
+
+  /// Whether guests do not wait for it.
+  pub fn is_notify(&self) -> bool {
+    self.func.notify
+  }
+
   pub fn is_numeric(&self) -> bool {
     self.signature.numeric
   }
@@ -67,6 +77,9 @@ impl HostBinding {
   ) -> wasmtime::Result<()> {
     // SAFETY: the store inner owns the store that runs this call.
     let store = unsafe { &*caller.data().inner };
+    if store.tasks().is_some() {
+      return Err(wrong_mode());
+    }
     let Some(env) = store.state.env() else { return Err(going_down()) };
     store.renew_scope(env);
     if store.views.any() {
@@ -196,6 +209,9 @@ impl HostBinding {
   ) -> wasmtime::Result<()> {
     // SAFETY: the store inner owns the store that runs this call.
     let store = unsafe { &*caller.data().inner };
+    if store.tasks().is_some() {
+      return Err(wrong_mode());
+    }
     let Some(env) = store.state.env() else { return Err(going_down()) };
     store.renew_scope(env);
     if store.views.any() {
@@ -255,7 +271,7 @@ impl HostBinding {
     Ok(())
   }
 
-  fn module_object(&self, env: RawEnv, store: &StoreInner) -> Result<Value, Failure> {
+  pub fn module_object(&self, env: RawEnv, store: &StoreInner) -> Result<Value, Failure> {
     match store.slot(self.slot) {
       Some(slot) => slot.object(env, store, self.slot),
       None => Ok(env.undefined()),
@@ -263,7 +279,7 @@ impl HostBinding {
   }
 
   /// The elements of an array of as many results as the signature has.
-  fn elements(&self, env: RawEnv, result: Value) -> Result<Vec<Value>, Failure> {
+  pub fn elements(&self, env: RawEnv, result: Value) -> Result<Vec<Value>, Failure> {
     let count = self.signature.results.len();
     if !env.is_array(result) {
       if env.is_promise(result) {
@@ -295,12 +311,12 @@ impl HostBinding {
   }
 
   #[cold]
-  fn promise(&self) -> Failure {
+  pub fn promise(&self) -> Failure {
     self.mismatch("it returned a promise, which a synchronous call cannot wait for".into())
   }
 
   #[cold]
-  fn wrong_result(&self, env: RawEnv, index: Option<usize>, value: Value) -> Failure {
+  pub fn wrong_result(&self, env: RawEnv, index: Option<usize>, value: Value) -> Failure {
     if env.is_exception_pending() {
       return Failure::Pending;
     }
@@ -313,18 +329,27 @@ impl HostBinding {
   }
 
   #[cold]
-  fn mismatch(&self, text: String) -> Failure {
+  pub fn mismatch(&self, text: String) -> Failure {
     Failure::type_error(format!("host function {}{}: {text}", self.func.info.display_name(), self.signature.text()))
   }
 
   #[cold]
-  fn collected(&self) -> Failure {
+  pub fn collected(&self) -> Failure {
     Failure::internal(format!("host function {} was collected", self.func.info.display_name()))
+  }
+
+  /// The error that carries what the function has thrown, or what its promise was rejected with.
+  #[cold]
+  pub fn thrown(&self, env: RawEnv, value: Value) -> wasmtime::Error {
+    match Thrown::new(env, self.func.state(), value, &self.func.info, self.signature.text()) {
+      Ok(thrown) => wasmtime::Error::new(thrown),
+      Err(Refused) => going_down(),
+    }
   }
 
   /// The error that carries a failure through wasm.
   #[cold]
-  fn error(&self, env: RawEnv, failure: Failure) -> wasmtime::Error {
+  pub fn error(&self, env: RawEnv, failure: Failure) -> wasmtime::Error {
     match failure {
       Failure::Typed(typed) => wasmtime::Error::new(HostFailure(*typed)),
       Failure::Thrown(thrown) => thrown.error,
@@ -337,10 +362,7 @@ impl HostBinding {
         }))
       }
       Failure::Pending => match env.take_exception() {
-        Some(value) => match Thrown::new(env, self.func.state(), value, &self.func.info, self.signature.text()) {
-          Ok(thrown) => wasmtime::Error::new(thrown),
-          Err(Refused) => going_down(),
-        },
+        Some(value) => self.thrown(env, value),
         None => going_down(),
       },
     }
@@ -360,12 +382,12 @@ fn restore(memory: &[AtomicU64], saved: &[u64]) {
 }
 
 #[inline]
-fn load_slot(slot: &AtomicU64) -> u64 {
+pub fn load_slot(slot: &AtomicU64) -> u64 {
   slot.load(Ordering::Relaxed)
 }
 
 #[inline]
-fn store_slot(memory: &[AtomicU64], place: &mut usize, bits: u64) {
+pub fn store_slot(memory: &[AtomicU64], place: &mut usize, bits: u64) {
   if let Some(slot) = memory.get(*place) {
     slot.store(bits, Ordering::Relaxed);
   }
@@ -385,6 +407,12 @@ fn finish(
 /// Whether a promise is as good as any other value.
 fn is_any(ty: &wasmtime::ValType) -> bool {
   matches!(ty, wasmtime::ValType::Ref(reference) if matches!(reference.heap_type(), wasmtime::HeapType::Extern))
+}
+
+/// JavaScript is never entered from a fiber; linking sees to that, and this makes sure.
+#[cold]
+fn wrong_mode() -> wasmtime::Error {
+  wasmtime::Error::msg("a synchronous host function in a store in async mode")
 }
 
 #[cold]

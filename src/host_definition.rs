@@ -9,10 +9,11 @@ use wasmtime::{Caller, FuncType, StoreContextMut, ValRaw};
 
 use crate::failure::Failure;
 use crate::host_call::HostBinding;
-use crate::host_func::{HostFunc, HostFuncInfo};
+use crate::host_func::{HostFunc, HostFuncInfo, HostFuncOptions};
 use crate::raw_env::{RawEnv, Value};
 use crate::signature::parse_func_type;
-use crate::store::StoreData;
+use crate::store::{Mode, StoreData};
+use crate::tasks::host_future;
 
 /// The slot of host functions that belong to no instance.
 pub const NO_SLOT: u32 = u32::MAX;
@@ -29,6 +30,8 @@ pub struct HostFuncConfig {
   pub results: Option<Vec<String>>,
   /// Whether the first argument is the importing instance.
   pub with_module: bool,
+  /// Whether the guest does not wait for it.
+  pub notify: Option<bool>,
 }
 
 /// Defines a host function. Where the signature holds only numbers and vectors the unchecked variant of `func_new` is
@@ -39,8 +42,15 @@ pub fn define_host(
   name: &str,
   ty: FuncType,
   binding: HostBinding,
+  mode: Mode,
 ) -> wasmtime::Result<()> {
-  if binding.is_numeric() {
+  if mode == Mode::Async {
+    let binding = Arc::new(binding);
+    linker.func_new_async(module, name, ty, move |caller, params, results| {
+      // SAFETY: this closure owns the binding, and the linker's definition, which lives as long as the store, owns it.
+      unsafe { host_future(Arc::as_ptr(&binding), caller, params, results) }
+    })?;
+  } else if binding.is_numeric() {
     let call = move |caller: Caller<'_, StoreData>, slots: &mut [MaybeUninit<ValRaw>]| {
       // SAFETY: Wasmtime hands it initialised parameters of `ty`, with which the binding was made, and room for the results.
       unsafe { binding.call_raw(caller, slots) }
@@ -55,8 +65,19 @@ pub fn define_host(
 }
 
 /// A host function as a function of one store.
-pub fn store_func(ctx: StoreContextMut<'_, StoreData>, ty: FuncType, binding: HostBinding) -> wasmtime::Func {
-  if binding.is_numeric() {
+pub fn store_func(
+  ctx: StoreContextMut<'_, StoreData>,
+  ty: FuncType,
+  binding: HostBinding,
+  mode: Mode,
+) -> wasmtime::Func {
+  if mode == Mode::Async {
+    let binding = Arc::new(binding);
+    wasmtime::Func::new_async(ctx, ty, move |caller, params, results| {
+      // SAFETY: this closure owns the binding, and the store owns the closure.
+      unsafe { host_future(Arc::as_ptr(&binding), caller, params, results) }
+    })
+  } else if binding.is_numeric() {
     let call = move |caller: Caller<'_, StoreData>, slots: &mut [MaybeUninit<ValRaw>]| {
       // SAFETY: as in `define_host`.
       unsafe { binding.call_raw(caller, slots) }
@@ -82,6 +103,7 @@ pub fn host_func(
     _ => None,
   };
   let info = HostFuncInfo { module: config.module, name: config.name };
-  let func = HostFunc::new(env, info, callback, config.with_module, stack, counter)?;
+  let options = HostFuncOptions { with_module: config.with_module, notify: config.notify.unwrap_or(false) };
+  let func = HostFunc::new(env, info, callback, options, stack, counter)?;
   Ok((Arc::new(func), ty))
 }

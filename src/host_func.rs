@@ -42,12 +42,23 @@ pub struct Stack {
   pub busy: Cell<bool>,
 }
 
+/// How a host function is called.
+#[derive(Clone, Copy)]
+pub struct HostFuncOptions {
+  /// With the importing instance as first argument.
+  pub with_module: bool,
+  /// Without the guest waiting for it.
+  pub notify: bool,
+}
+
 pub struct HostFunc {
   pub info: Arc<HostFuncInfo>,
   callback: sys::napi_ref,
   pub stack: Option<Stack>,
   /// Whether the first argument is the importing instance.
   pub with_module: bool,
+  /// Whether the guest does not wait for it.
+  pub notify: bool,
   state: Arc<EnvState>,
   /// Its engine's count of such functions.
   counter: Arc<AtomicU32>,
@@ -63,7 +74,7 @@ impl HostFunc {
     env: RawEnv,
     info: HostFuncInfo,
     callback: Value,
-    with_module: bool,
+    options: HostFuncOptions,
     stack: Option<Value>,
     counter: &Arc<AtomicU32>,
   ) -> Result<Self, Failure> {
@@ -73,7 +84,8 @@ impl HostFunc {
       env.reference(callback, 0).map_err(|_| Failure::type_error("a host function must be a function"))?;
     counter.fetch_add(1, Ordering::Relaxed);
     let counter = Arc::clone(counter);
-    Ok(Self { info: Arc::new(info), callback: reference, stack, with_module, state, counter })
+    let HostFuncOptions { with_module, notify } = options;
+    Ok(Self { info: Arc::new(info), callback: reference, stack, with_module, notify, state, counter })
   }
 
   pub fn state(&self) -> &Arc<EnvState> {

@@ -1,7 +1,7 @@
 //! A module whose imports are resolved: what it imports is checked, and materialised in a Wasmtime linker of its own for
 //! the instance that is to be made. Lives on: the JavaScript thread.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::instance_slot::InstanceSlot;
 use crate::link_check::{current_size, describe_problems, mismatch};
 use crate::module::Compiled;
 use crate::raw_env::{RawEnv, Value};
-use crate::store::{StoreData, StoreInner};
+use crate::store::{Mode, StoreData, StoreInner};
+use crate::tasks::{Operation, Work};
 
 #[derive(Clone)]
 pub enum Definition {
@@ -55,6 +56,8 @@ pub struct Resolved {
   pub needs_slot: bool,
   /// Linked for the first instance of any store; `None` if something belongs to one store.
   pub shared: Option<wasmtime::InstancePre<StoreData>>,
+  /// The same for stores in async mode, made for the first of them.
+  pub shared_async: OnceCell<wasmtime::InstancePre<StoreData>>,
 }
 
 impl Resolved {
@@ -118,6 +121,7 @@ impl Resolved {
     &self,
     mut ctx: Option<StoreContextMut<'_, StoreData>>,
     slot: u32,
+    mode: Mode,
   ) -> Result<wasmtime::Linker<StoreData>, Failure> {
     let mut linker = wasmtime::Linker::new(&self.engine);
     // The same name may be imported several times.
@@ -128,7 +132,7 @@ impl Resolved {
         Some(Definition::Host { func, ty }) => {
           if let Some(ty) = ty.clone().or_else(|| import.ty().func().cloned()) {
             let binding = HostBinding::new(Arc::clone(func), ty.clone(), slot);
-            define_host(&mut linker, import.module(), import.name(), ty, binding).map_err(other_failure)?;
+            define_host(&mut linker, import.module(), import.name(), ty, binding, mode).map_err(other_failure)?;
           }
         }
         Some(Definition::Extern { item, .. }) => {
@@ -155,11 +159,10 @@ impl Resolved {
     if !wasmtime::Engine::same(&store.engine, &self.engine) {
       return Err(Failure::type_error("the module was compiled by another engine than the store's"));
     }
+    store.require_mode(env, Mode::Sync)?;
     store.with(|_| ())?;
-    let info = Arc::clone(&self.compiled.info);
-    let index = store.add_slot(InstanceSlot::new(self.compiled.module.clone(), info));
+    let index = self.add_slot(env, store, object)?;
     let instances = store.holder_part(env, 0)?;
-    env.set_element(instances, index, object).map_err(|_| Failure::Pending)?;
     let mut outcome = self.run(store, index);
     if matches!(&outcome, Err(failure) if failure.is_limit()) && !store.is_running() {
       // Perhaps what is in the way is only waiting to be collected.
@@ -180,6 +183,33 @@ impl Resolved {
     }
   }
 
+  /// Makes the slot of an instance, so that host calls of the start function find `object`.
+  fn add_slot(&self, env: RawEnv, store: &StoreInner, object: Value) -> Result<u32, Failure> {
+    let info = Arc::clone(&self.compiled.info);
+    let index = store.add_slot(InstanceSlot::new(self.compiled.module.clone(), info));
+    let instances = store.holder_part(env, 0)?;
+    env.set_element(instances, index, object).map_err(|_| Failure::Pending)?;
+    Ok(index)
+  }
+
+  /// What makes the instance in `slot` of a store in async mode.
+  pub fn for_async(&self, store: &StoreInner, slot: u32) -> Result<wasmtime::InstancePre<StoreData>, Failure> {
+    if self.is_store_independent() && (slot == 0 || !self.needs_slot) {
+      if let Some(shared) = self.shared_async.get() {
+        return Ok(shared.clone());
+      }
+      let linker = self.materialise(None, 0, Mode::Async)?;
+      let made = linker.instantiate_pre(&self.compiled.module).map_err(other_failure)?;
+      return Ok(self.shared_async.get_or_init(|| made).clone());
+    }
+    let problems = store.with(|ctx| self.problems(Some((store.id, ctx))))?;
+    if !problems.is_empty() {
+      return Err(link_failure(problems));
+    }
+    let linker = store.with(|ctx| self.materialise(Some(ctx), slot, Mode::Async))??;
+    linker.instantiate_pre(&self.compiled.module).map_err(other_failure)
+  }
+
   fn run(&self, store: &StoreInner, slot: u32) -> Result<wasmtime::Instance, Failure> {
     let outcome = match &self.shared {
       Some(shared) if slot == 0 || !self.needs_slot => store.enter(|ctx| shared.instantiate(ctx))?,
@@ -188,7 +218,7 @@ impl Resolved {
         if !problems.is_empty() {
           return Err(link_failure(problems));
         }
-        let linker = store.with(|ctx| self.materialise(Some(ctx), slot))??;
+        let linker = store.with(|ctx| self.materialise(Some(ctx), slot, Mode::Sync))??;
         store.enter(|ctx| linker.instantiate(ctx, &self.compiled.module))?
       }
     };
@@ -213,6 +243,38 @@ impl InstancePre {
       resolved.instantiate(raw, &store, Value(object.raw()))
     };
     instantiate().map_err(|failure: Failure| failure.into_napi(raw))
+  }
+
+  /// Begins an instance in a store in async mode; gives the number of the operation that makes it. `object` is as for
+  /// `instantiateIn`; `slot` is that of an attempt before, which found no memory.
+  #[napi(catch_unwind)]
+  pub fn begin_instance(
+    &self,
+    env: Env,
+    #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
+    #[napi(ts_arg_type = "object")] object: Unknown,
+    slot: Option<u32>,
+  ) -> napi::Result<u32> {
+    let raw = RawEnv(env.raw());
+    let begin = || {
+      let store = StoreInner::of(raw, Value(store.raw()))?;
+      let resolved = self.resolved.borrow().clone().ok_or_else(|| Failure::closed("linked module"))?;
+      if !wasmtime::Engine::same(&store.engine, &resolved.engine) {
+        return Err(Failure::type_error("the module was compiled by another engine than the store's"));
+      }
+      if store.is_closed() {
+        return Err(Failure::closed("store"));
+      }
+      store.require_mode(raw, Mode::Async)?;
+      let slot = match slot {
+        Some(slot) => slot,
+        None => resolved.add_slot(raw, &store, Value(object.raw()))?,
+      };
+      let tasks = store.tasks().ok_or_else(|| Failure::internal("no tasks"))?;
+      let answers = store.slot(slot).map_or(std::ptr::null(), std::ptr::from_ref);
+      Ok(tasks.add(Operation::new(Work::Instantiate(resolved, slot), answers)))
+    };
+    begin().map_err(|failure: Failure| failure.into_napi(raw))
   }
 
   /// Lets go of the module and the definitions. Instances are not affected.

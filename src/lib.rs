@@ -5,6 +5,7 @@
 
 mod bench_floor;
 mod compile_pool;
+mod compute_pool;
 mod engine;
 mod env_state;
 mod export_func;
@@ -13,6 +14,7 @@ mod extern_type;
 mod failure;
 mod func;
 mod global;
+mod home;
 mod host_call;
 mod host_definition;
 mod host_func;
@@ -31,9 +33,12 @@ mod raw_env;
 mod signature;
 mod store;
 mod table;
+mod tasks;
 mod thrown;
+mod ticker;
 mod tomb;
 mod trace;
+mod turn;
 mod values;
 
 use napi::bindgen_prelude::{Env, Object};
@@ -72,6 +77,8 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
     func::FUNCTIONS,
     export_func::FUNCTIONS,
     instance::FUNCTIONS,
+    tasks::FUNCTIONS,
+    tasks::CALL,
     bench_floor::FUNCTIONS,
     &[("benchAdd", bench_floor::add)],
   ];

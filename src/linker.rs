@@ -2,7 +2,7 @@
 //! own. So a definition without a type gets the importing module's, a host function learns which instance calls it,
 //! and another mode of running can materialise the same definitions differently. Lives on: the JavaScript thread.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::host_definition::{HostFuncConfig, NO_SLOT, host_func, store_func};
 use crate::instance_pre::{Definition, InstancePre, Resolved, Unknowns, link_failure, other_failure};
 use crate::module::Module;
 use crate::raw_env::{RawEnv, Value};
-use crate::store::StoreInner;
+use crate::store::{Mode, StoreInner};
 
 /// A set of definitions that modules can import.
 #[napi]
@@ -77,6 +77,7 @@ impl Linker {
       unknowns: self.unknowns.get(),
       needs_slot,
       shared: None,
+      shared_async: OnceCell::new(),
     };
     let problems = match store {
       Some(store) => {
@@ -89,7 +90,7 @@ impl Linker {
       return Err(link_failure(problems));
     }
     if pre.is_store_independent() {
-      let linker = pre.materialise(None, 0)?;
+      let linker = pre.materialise(None, 0, Mode::Sync)?;
       pre.shared = Some(linker.instantiate_pre(&pre.compiled.module).map_err(other_failure)?);
     }
     Ok(pre)
@@ -222,7 +223,8 @@ impl Linker {
         }
         Some(Definition::Host { func, ty: Some(ty) }) => {
           let binding = HostBinding::new(func, ty.clone(), NO_SLOT);
-          store.with(|ctx| store_func(ctx, ty, binding))?.into()
+          let mode = store.decided_mode(raw)?;
+          store.with(|ctx| store_func(ctx, ty, binding, mode))?.into()
         }
       };
       store.with(|ctx| store.register(item, ctx)).map(Some)
@@ -261,7 +263,8 @@ impl Linker {
     let define = || {
       let store = StoreInner::of(raw, Value(store.raw()))?;
       let pre = self.resolve(module, Some(&store))?;
-      let mut linker = store.with(|ctx| pre.materialise(Some(ctx), NO_SLOT))??;
+      store.require_mode(raw, Mode::Sync)?;
+      let mut linker = store.with(|ctx| pre.materialise(Some(ctx), NO_SLOT, Mode::Sync))??;
       let items = store.enter(|mut ctx| {
         linker.module(ctx.as_context_mut(), &name, &pre.compiled.module)?;
         let exports: Vec<_> = pre.compiled.module.exports().map(|export| export.name().to_owned()).collect();

@@ -105,6 +105,11 @@ fn view(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, index, ..] = *args;
   let store = store_arg(env, handle)?;
   let index = index_arg(env, index)?;
+  if store.tasks().is_some() {
+    return Err(Failure::type_error(
+      "view: the store is in async mode, where a guest may use its memory on another thread; use read() and readInto()",
+    ));
+  }
   let Extern::Memory(memory) = store.extern_at(index)? else {
     return Err(Failure::type_error("expected the handle of a memory"));
   };

@@ -270,6 +270,12 @@ impl RawEnv {
     out!(napi_get_and_clear_last_exception(self.0) -> ptr::null_mut()).ok().map(Value)
   }
 
+  /// As an error that nobody catches: the process's `uncaughtException`.
+  pub fn fatal_exception(self, error: Value) {
+    // SAFETY: live env and a handle of the current scope.
+    unsafe { sys::napi_fatal_exception(self.0, error.0) };
+  }
+
   pub fn throw(self, error: Value) {
     // SAFETY: live env and a handle of the current scope.
     unsafe { sys::napi_throw(self.0, error.0) };
@@ -321,6 +327,12 @@ impl RawEnv {
   pub fn uint8_array(self, buffer: Value, length: usize) -> Result<Value, Refused> {
     out!(napi_create_typedarray(self.0, sys::TypedarrayType::uint8_array, length, buffer.0, 0) -> ptr::null_mut())
       .map(Value)
+  }
+
+  /// A `BigUint64Array` over all of an `ArrayBuffer`.
+  pub fn biguint64_array(self, buffer: Value, length: usize) -> Result<Value, Refused> {
+    let kind = sys::TypedarrayType::biguint64_array;
+    out!(napi_create_typedarray(self.0, kind, length, buffer.0, 0) -> ptr::null_mut()).map(Value)
   }
 
   /// Takes an `ArrayBuffer` its memory.

@@ -8,11 +8,11 @@
 //! no native frame uses it ([`StorePin`]); one that is never closed, by its finaliser when the array has been collected.
 //! Lives on: the JavaScript thread.
 
-use std::cell::{Cell, RefCell, UnsafeCell};
+use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::collections::HashMap;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use napi::sys;
 use wasmtime::{AsContextMut, Caller, Extern, StoreContextMut};
@@ -20,7 +20,9 @@ use wasmtime::{AsContextMut, Caller, Extern, StoreContextMut};
 mod data;
 mod handles;
 mod life;
+mod mode;
 
+use crate::compute_pool::ComputePool;
 use crate::engine::Engine;
 use crate::env_state::{EnvState, STACK_MARGIN};
 use crate::export_func::ExportFunc;
@@ -29,11 +31,14 @@ use crate::failure::Failure;
 use crate::instance_slot::InstanceSlot;
 use crate::memory_view::Views;
 use crate::raw_env::{RawEnv, Value};
+use crate::tasks::Tasks;
+use crate::ticker::Pulse;
 use crate::tomb::{Tomb, Tombs};
 
 pub use data::StoreData;
 use life::BASE_WEIGHT;
 pub use life::StorePin;
+pub use mode::Mode;
 
 /// Part of the holder array with the `StoreCore`.
 pub const CORE: u32 = 3;
@@ -73,6 +78,10 @@ pub struct StoreInner {
   /// The slot of the instance that made that host call.
   pub caller_slot: Cell<u32>,
   busy: Cell<bool>,
+  mode: Cell<Mode>,
+  /// Only in async mode.
+  tasks: OnceCell<Box<Tasks>>,
+  run_async: RunAsync,
   /// Entries into wasm on the native stack.
   depth: Cell<u32>,
   closed: Cell<bool>,
@@ -104,10 +113,19 @@ pub struct StoreInner {
   pub memory_reservation: u64,
   pub memory_may_move: bool,
   stack_needed: usize,
-  bytes: Cell<i64>,
+  /// Written by whoever has the store: a guest's memory may grow on a compute thread.
+  bytes: AtomicI64,
   reported: Cell<i64>,
   registry_index: Cell<usize>,
   has_finalizer: Cell<bool>,
+}
+
+/// What async mode needs of the engine.
+struct RunAsync {
+  pool: Arc<ComputePool>,
+  pulse: Arc<Pulse>,
+  slice_ms: u32,
+  interruptible: bool,
 }
 
 /// Resets `busy` even when a panic passes through.
@@ -119,8 +137,9 @@ impl Drop for Busy<'_> {
   }
 }
 
-/// One entry into wasm; its end restores what was there before, even when a panic passes through.
-struct Entry<'a> {
+/// One entry into wasm, or run of the driver of async mode; its end restores what was there before, even when a panic
+/// passes through.
+pub struct Entry<'a> {
   store: &'a StoreInner,
   depth: u32,
   outer_scope: HostScope,
@@ -140,7 +159,9 @@ impl Drop for Entry<'_> {
     if store.views.any() {
       store.check_views();
     }
-    if self.depth == 0 && (store.closed.get() || store.bytes.get() != store.reported.get() - BASE_WEIGHT) {
+    if self.depth == 0
+      && (store.closed.get() || store.bytes.load(Ordering::Relaxed) != store.reported.get() - BASE_WEIGHT)
+    {
       store.settle();
     }
   }
@@ -157,6 +178,14 @@ impl StoreInner {
       caller: Cell::new(ptr::null_mut()),
       caller_slot: Cell::new(0),
       busy: Cell::new(false),
+      mode: Cell::new(Mode::Undecided),
+      tasks: OnceCell::new(),
+      run_async: RunAsync {
+        pool: Arc::clone(&engine.pool),
+        pulse: Arc::clone(&engine.pulse),
+        slice_ms: engine.slice_ms,
+        interruptible: engine.interruptible,
+      },
       depth: Cell::new(0),
       closed: Cell::new(false),
       host_calls: Cell::new(0),
@@ -177,7 +206,7 @@ impl StoreInner {
       memory_reservation: engine.memory_reservation,
       memory_may_move: engine.memory_may_move,
       stack_needed: engine.max_wasm_stack.saturating_add(STACK_MARGIN),
-      bytes: Cell::new(0),
+      bytes: AtomicI64::new(0),
       reported: Cell::new(0),
       registry_index: Cell::new(usize::MAX),
       has_finalizer: Cell::new(false),
@@ -287,9 +316,17 @@ impl StoreInner {
     if !self.state.has_stack(needed) {
       return Err(Failure::stack_overflow());
     }
-    let _entry = Entry { store: self, depth, outer_scope: self.host_scope.replace(HostScope::NONE) };
-    self.depth.set(depth + 1);
+    let _entry = self.drive_entry();
     self.with(run)
+  }
+
+  /// Native code that uses the store is on the stack until what is returned is dropped: a close waits for that.
+  #[inline]
+  pub fn drive_entry(&self) -> Entry<'_> {
+    let depth = self.depth.get();
+    let entry = Entry { store: self, depth, outer_scope: self.host_scope.replace(HostScope::NONE) };
+    self.depth.set(depth + 1);
+    entry
   }
 
   /// After the outermost entry: ends a store that was closed meanwhile, reports what the guest grew.
@@ -357,10 +394,14 @@ impl StoreInner {
     self.host_calls.get()
   }
 
+  /// The array of the JavaScript side.
+  pub fn holder(&self, env: RawEnv) -> Result<Value, Failure> {
+    env.dereference(self.holder.get()).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))
+  }
+
   /// The JavaScript side's array number `part` (see `lib/store-core.ts`).
   pub fn holder_part(&self, env: RawEnv, part: u32) -> Result<Value, Failure> {
-    let holder =
-      env.dereference(self.holder.get()).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
+    let holder = self.holder(env)?;
     env.get_element(holder, part).map_err(|_| Failure::Pending)
   }
 }

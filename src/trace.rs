@@ -40,7 +40,20 @@ impl StoreInner {
   /// Sorts an error that came out of wasm.
   #[cold]
   pub fn failure(&self, error: wasmtime::Error) -> Failure {
-    let mut frames = error.downcast_ref::<WasmBacktrace>().map(|trace| self.frames(trace)).unwrap_or_default();
+    // The frames of the calls that the failed one is nested in.
+    let outer = if error.downcast_ref::<WasmBacktrace>().is_some() {
+      self.with_even_closed(|ctx| WasmBacktrace::force_capture(&ctx)).map_or(0, |trace| trace.frames().len())
+    } else {
+      0
+    };
+    self.failure_in(error, outer)
+  }
+
+  /// As `failure`, for an error whose trace ends with so many frames of outer calls.
+  #[cold]
+  pub fn failure_in(&self, error: wasmtime::Error, outer_frames: usize) -> Failure {
+    let trace = error.downcast_ref::<WasmBacktrace>();
+    let mut frames = trace.map(|trace| self.frames(trace, outer_frames)).unwrap_or_default();
     if let Some(thrown) = error.downcast_ref::<Thrown>() {
       frames.insert(
         0,
@@ -95,9 +108,8 @@ impl StoreInner {
 
   /// The frames of the call that failed. Wasmtime's trace goes on with the calls that this one is nested in, which the
   /// error has not passed (yet).
-  fn frames(&self, trace: &WasmBacktrace) -> Vec<FrameInfo> {
+  fn frames(&self, trace: &WasmBacktrace, outer: usize) -> Vec<FrameInfo> {
     let frames = trace.frames();
-    let outer = self.with_even_closed(|ctx| WasmBacktrace::force_capture(&ctx)).map_or(0, |trace| trace.frames().len());
     let count = if frames.len() < MAX_FRAMES { frames.len().saturating_sub(outer) } else { frames.len() };
     frames
       .iter()

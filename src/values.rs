@@ -41,6 +41,19 @@ pub fn raw_to_js(env: RawEnv, kind: ValueKind, raw: &ValRaw) -> Result<Value, Re
   }
 }
 
+/// Converts a number or vector to its JavaScript value; `None` if it is a reference.
+#[inline]
+pub fn val_to_js(env: RawEnv, val: &Val) -> Option<Result<Value, Refused>> {
+  Some(match val {
+    Val::I32(number) => env.int32(*number),
+    Val::I64(number) => env.bigint(*number),
+    Val::F32(bits) => env.double(f64::from(f32::from_bits(*bits))),
+    Val::F64(bits) => env.double(f64::from_bits(*bits)),
+    Val::V128(bits) => env.bytes(16, |bytes| bytes.copy_from_slice(&bits.as_u128().to_le_bytes())),
+    _ => return None,
+  })
+}
+
 fn vector_from_js(env: RawEnv, value: Value) -> Result<u128, Refused> {
   let (data, length, kind) = env.typed_array(value).ok_or(Refused)?;
   if length != 16 || kind != napi::sys::TypedarrayType::uint8_array || data.is_null() {
@@ -128,15 +141,10 @@ impl StoreInner {
     mut ctx: StoreContextMut<'_, StoreData>,
     val: Val,
   ) -> Result<JsReference, Failure> {
-    let value = match val {
-      Val::I32(number) => env.int32(number),
-      Val::I64(number) => env.bigint(number),
-      Val::F32(bits) => env.double(f64::from(f32::from_bits(bits))),
-      Val::F64(bits) => env.double(f64::from_bits(bits)),
-      Val::V128(bits) => env.bytes(16, |bytes| bytes.copy_from_slice(&bits.as_u128().to_le_bytes())),
-      reference => return self.reference_to_js(env, ctx.as_context_mut(), reference),
-    };
-    value.map(JsReference::Value).map_err(|_| Failure::Pending)
+    match val_to_js(env, &val) {
+      Some(value) => value.map(JsReference::Value).map_err(|_| Failure::Pending),
+      None => self.reference_to_js(env, ctx.as_context_mut(), val),
+    }
   }
 
   /// Second half: a function handle becomes its `Func`, made by the package's own TypeScript if it is new.

@@ -1,7 +1,8 @@
 //! The data of Wasmtime's store: the way back to [`StoreInner`], and the count of what memories and tables take.
-//! Lives on: the JavaScript thread.
+//! Lives on: whoever has the store.
 
 use std::mem;
+use std::sync::atomic::Ordering;
 
 use super::StoreInner;
 
@@ -14,7 +15,7 @@ pub struct StoreData {
   pub(super) last_growth: i64,
 }
 
-// SAFETY: the pointer is followed only on the JavaScript thread, where alone a store of this addon is used.
+// SAFETY: only who has the store follows the pointer, and touches of it what is marked as belonging to that thread.
 unsafe impl Send for StoreData {}
 // SAFETY: as above.
 unsafe impl Sync for StoreData {}
@@ -24,13 +25,13 @@ impl StoreData {
     self.last_growth = i64::try_from(bytes).unwrap_or(i64::MAX);
     // SAFETY: the store inner owns the store whose data this is, so it is alive.
     let inner = unsafe { &*self.inner };
-    inner.bytes.set(inner.bytes.get().saturating_add(self.last_growth));
+    inner.bytes.fetch_add(self.last_growth, Ordering::Relaxed);
   }
 
   fn undo(&mut self) {
     // SAFETY: as in `grow`.
     let inner = unsafe { &*self.inner };
-    inner.bytes.set(inner.bytes.get().saturating_sub(mem::take(&mut self.last_growth)));
+    inner.bytes.fetch_sub(mem::take(&mut self.last_growth), Ordering::Relaxed);
   }
 }
 

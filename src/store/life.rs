@@ -7,6 +7,7 @@ use std::ffi::c_void;
 use std::mem;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use napi::bindgen_prelude::{Env, Unknown};
 use napi::{JsValue, sys};
@@ -38,10 +39,22 @@ impl StoreInner {
     if self.views.any() {
       self.detach_views(env);
     }
-    if self.depth.get() == 0 && !self.busy.get() {
+    let idle = self.depth.get() == 0
+      && match self.tasks() {
+        // Between two steps of a task the store is busy, but nobody uses it.
+        Some(tasks) => !tasks.is_away(),
+        None => !self.busy.get(),
+      };
+    if idle {
       self.drop_store();
     }
     self.report(env);
+    if let Some(tasks) = self.tasks() {
+      tasks.interrupt();
+      if tasks.any() {
+        self.call_core_hook(env, self.state.store_closed(env));
+      }
+    }
   }
 
   /// Lets go of all but the box, which the finaliser frees: for a store that JavaScript has lost, in a program that gives
@@ -87,24 +100,35 @@ impl StoreInner {
     drop(unsafe { Box::from_raw(ptr::from_ref(self).cast_mut()) });
   }
 
+  /// Ends a closed store whose task has come home.
+  pub fn end_tasks(&self) {
+    if self.depth.get() == 0 && self.tasks().is_some_and(|tasks| !tasks.is_away()) {
+      self.drop_store();
+    }
+  }
+
   pub(super) fn drop_store(&self) {
+    if let Some(tasks) = self.tasks() {
+      tasks.abort();
+      self.set_active(ptr::null_mut(), 0);
+    }
     // SAFETY: called only when no wasm of the store is on the stack and no access is under way.
     let store = unsafe { (*self.store.get()).take() };
     if let Some(store) = store {
       self.views.bury(store);
     }
-    self.bytes.set(0);
+    self.bytes.store(0, Ordering::Relaxed);
   }
 
   /// Tells the collector how the weight has changed.
   pub fn report(&self, env: RawEnv) {
-    let weight = self.bytes.get().saturating_add(BASE_WEIGHT).max(0);
+    let weight = self.memory_bytes().saturating_add(BASE_WEIGHT).max(0);
     env.adjust_external_memory(weight - self.reported.replace(weight));
   }
 
   /// Bytes of memories and tables.
   pub fn memory_bytes(&self) -> i64 {
-    self.bytes.get()
+    self.bytes.load(Ordering::Relaxed)
   }
 
   /// Instances that are not closed.
@@ -163,6 +187,9 @@ impl Drop for StoreInner {
       self.close(env, None);
       env.adjust_external_memory(-self.reported.replace(0));
     } else {
+      if let Some(tasks) = self.tasks.get() {
+        tasks.abort();
+      }
       self.store.get_mut().take();
     }
     self.state.release(self.holder.replace(ptr::null_mut()));
@@ -172,8 +199,9 @@ impl Drop for StoreInner {
 unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
   // SAFETY: `store_new` boxed it, and nobody else frees it while it has this finaliser.
   let inner = unsafe { Box::from_raw(data.cast::<StoreInner>()) };
-  if inner.is_running() || inner.pins.get() > 0 {
-    // `process.exit()` inside a host call tears the environment down above wasm frames that will never go on.
+  if inner.is_running() || inner.pins.get() > 0 || inner.tasks().is_some_and(crate::tasks::Tasks::is_away) {
+    // `process.exit()` inside a host call tears the environment down above wasm frames that will never go on. Or a
+    // compute thread has not given the task back in time.
     mem::forget(inner);
   }
 }
@@ -233,4 +261,12 @@ pub fn store_gc(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -
     inner.clear_freed_values(raw)
   };
   collect().map_err(|failure| failure.into_napi(raw))
+}
+
+/// Has V8 collect at once, and frees the stores that JavaScript has lost: for when the system has no memory left.
+#[napi(catch_unwind)]
+pub fn collect_stores(env: Env) -> napi::Result<()> {
+  let raw = RawEnv(env.raw());
+  EnvState::of(raw)?.collect(raw);
+  Ok(())
 }

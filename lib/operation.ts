@@ -1,0 +1,250 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+import { InterruptedError } from './errors'
+import { native } from './native'
+import type { StopReason, Stoppable } from './stopper'
+import type { StoreCore } from './store-core'
+import { nextTurn } from './turn'
+
+const { opFinish, opForget, opStep, opStop } = native
+
+/** How an operation goes on, as native code knows it. */
+const PROCEED = 0
+const FULFILLED = 1
+const REJECTED = 2
+const STOP = 3
+
+/** How far a step got, as native code knows it; a promise to wait for takes the place of the number. */
+const DONE = 0
+const TURN = 1
+
+/** A call on whose behalf JavaScript runs: what a host function's `context` is found by. */
+export class CallScope {
+  /** The call that this one was made in, if that has not ended. */
+  readonly outer: CallScope | undefined
+  /** The instance whose function is called. */
+  readonly instance: object | undefined
+  readonly context: unknown
+  readonly hasContext: boolean
+  ended = false
+
+  constructor(instance: object | undefined, context: unknown, hasContext: boolean) {
+    let outer = scopes.getStore()
+    while (outer?.ended) outer = outer.outer
+    this.outer = outer
+    this.instance = instance
+    this.context = context
+    this.hasContext = hasContext
+  }
+}
+
+/** The innermost call that the running JavaScript belongs to, across its awaits. */
+const scopes = new AsyncLocalStorage<CallScope>()
+
+/** @internal Runs something as part of a call. */
+export function runInScope<T>(scope: CallScope, run: () => T): T {
+  try {
+    return scopes.run(scope, run)
+  } finally {
+    scope.ended = true
+  }
+}
+
+/** @internal The context that the running call has given an instance; `undefined` if it has given none. */
+export function scopeOf(instance: object): CallScope | undefined {
+  for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
+    if (scope.hasContext && scope.instance === instance) return scope
+  }
+  return undefined
+}
+
+/** A call (or an instantiation) in a store of async mode. */
+export class Operation extends CallScope implements Stoppable {
+  readonly #core: StoreCore
+  readonly #id: number
+  /** The call under way in this store whose host function made this one. */
+  #host: Operation | undefined
+  /** Those that were made in a host function of this one. */
+  #queue: Operation[] | undefined
+  #reason: StopReason | undefined
+  /** Continues when this one's turn in the store has come. */
+  #begin: (() => void) | undefined
+  /** Continues what waits for a host function's promise. */
+  #resume: ((how: number, value: unknown) => void) | undefined
+  /** What that promise has settled to, while calls that were made in the host function still run. */
+  #settled: { readonly how: number; readonly value: unknown } | undefined
+
+  constructor(core: StoreCore, id: number, instance?: object, context?: unknown, hasContext = false) {
+    super(instance, context, hasContext)
+    this.#core = core
+    this.#id = id
+    for (let scope = this.outer; scope !== undefined; scope = scope.outer) {
+      if (scope instanceof Operation && scope.#core === core && !scope.ended) {
+        this.#host = scope
+        break
+      }
+    }
+  }
+
+  /** Runs it to its end. An async function, so that errors show the caller in their stack, and its context is kept. */
+  async run(): Promise<any> {
+    try {
+      const result: unknown = await this.#drive()
+      if (this.#reason === undefined) return result
+    } catch (error) {
+      if (this.#reason === undefined) throw error
+      throw this.#reason(error instanceof InterruptedError ? error.frames : [])
+    } finally {
+      this.#end()
+    }
+    throw this.#reason([])
+  }
+
+  async #drive(): Promise<unknown> {
+    const { handle } = this.#core
+    if (!this.#reserve()) await this.#turn()
+    this.#checkStopped()
+    let how = PROCEED
+    let value: unknown
+    for (;;) {
+      const progress: unknown = scopes.run(this, opStep, handle, this.#id, how, value)
+      how = PROCEED
+      value = undefined
+      if (progress === DONE) return opFinish(handle, this.#id)
+      if (progress === TURN) await nextTurn()
+      else if (typeof progress === 'number') await arrival(this.#core)
+      else ({ how, value } = await this.#wait(progress))
+    }
+  }
+
+  #checkStopped(): void {
+    // `run` puts the reason in its place.
+    if (this.#reason !== undefined) throw new InterruptedError('the call was stopped before it began')
+  }
+
+  /** Has it stop, with those that are nested in it. */
+  stop(reason: StopReason): void {
+    if (this.ended || this.#reason !== undefined) return
+    this.#reason = reason
+    const { active, queue } = this.#core.schedule
+    const place = active.indexOf(this)
+    if (place === -1) {
+      const list = this.#host === undefined ? queue : (this.#host.#queue ?? [])
+      const index = list.indexOf(this)
+      if (index !== -1) list.splice(index, 1)
+      this.#begin?.()
+      return
+    }
+    for (const operation of active.slice(place)) {
+      operation.#reason ??= reason
+      opStop(this.#core.handle, operation.#id)
+    }
+    pump(this.#core)
+  }
+
+  /** The store was closed: whatever it waits for, it will find that out. */
+  static closed(core: StoreCore): void {
+    const { active, queue } = core.schedule
+    for (const operation of [...active, ...queue]) {
+      for (const nested of operation.#queue?.splice(0) ?? []) nested.#begin?.()
+      operation.#begin?.()
+      operation.#resume?.(PROCEED, undefined)
+    }
+    queue.length = 0
+  }
+
+  /** Takes its place among the calls under way, if that is free. */
+  #reserve(): boolean {
+    const { active, queue, top } = this.#core.schedule
+    const host = this.#host
+    if (host === undefined ? top !== undefined || queue.length > 0 : top !== host || !host.#isFree) return false
+    active.push(this)
+    return true
+  }
+
+  /** Whether a call that was made in its host function can run now. */
+  get #isFree(): boolean {
+    return this.#resume !== undefined && this.#settled === undefined && this.#reason === undefined
+  }
+
+  #turn(): Promise<void> {
+    const list = this.#host === undefined ? this.#core.schedule.queue : (this.#host.#queue ??= [])
+    list.push(this)
+    return new Promise((resolve) => {
+      this.#begin = resolve
+    })
+  }
+
+  /** Waits until a promise of a host function has settled, and the calls that were made there have ended. */
+  #wait(promise: unknown): Promise<{ readonly how: number; readonly value: unknown }> {
+    return new Promise((resolve) => {
+      const resume = (how: number, value: unknown): void => {
+        if (this.#resume !== resume) return
+        this.#resume = undefined
+        this.#settled = undefined
+        resolve({ how, value })
+      }
+      const settle = (how: number, value: unknown): void => {
+        if (this.#resume !== resume) return
+        this.#settled = { how, value }
+        pump(this.#core)
+      }
+      this.#resume = resume
+      Promise.resolve(promise).then(
+        (value) => settle(FULFILLED, value),
+        (reason) => settle(REJECTED, reason),
+      )
+      pump(this.#core)
+    })
+  }
+
+  #end(): void {
+    this.ended = true
+    opForget(this.#core.handle, this.#id)
+    const { schedule } = this.#core
+    const place = schedule.active.indexOf(this)
+    if (place !== -1) schedule.active.splice(place, 1)
+    // What it has not waited for is now its caller's, or nobody's.
+    const rest = this.#queue
+    if (rest !== undefined && rest.length > 0) {
+      for (const operation of rest) operation.#host = this.#host
+      const list = this.#host === undefined ? schedule.queue : (this.#host.#queue ??= [])
+      list.unshift(...rest)
+    }
+    pump(this.#core)
+  }
+
+  /** Lets the innermost call go on, or begins the next one. */
+  static pump(core: StoreCore): void {
+    const { active, queue, top } = core.schedule
+    const next = top === undefined ? queue : top.#queue
+    if (top !== undefined) {
+      const resume = top.#resume
+      if (resume === undefined) return
+      if (top.#reason !== undefined) return resume(STOP, undefined)
+      if (top.#settled !== undefined) return resume(top.#settled.how, top.#settled.value)
+    }
+    const operation = next?.shift()
+    if (operation === undefined) return
+    active.push(operation)
+    operation.#begin?.()
+  }
+}
+
+const { pump } = Operation
+
+/** What continues a store's task when it comes home from a compute thread; it keeps the store alive meanwhile. */
+const away = new Map<StoreCore, () => void>()
+
+function arrival(core: StoreCore): Promise<void> {
+  return new Promise((resolve) => away.set(core, resolve))
+}
+
+native.registerTasks(
+  (core: StoreCore) => {
+    const resolve = away.get(core)
+    away.delete(core)
+    resolve?.()
+  },
+  (core: StoreCore) => Operation.closed(core),
+)

@@ -1,0 +1,43 @@
+import type { Binding } from './native'
+import { type Mode, StoreCore } from './store-core'
+
+/**
+ * @internal The store of a runtime's named instances in one mode, and of those that import from them. A Wasmtime store
+ * frees nothing before its end, so it ends with the last of its users.
+ */
+export class SharedStore {
+  readonly #engine: Binding.Engine
+  readonly #mode: Mode
+  #core: StoreCore | undefined
+  /** Open instances and host modules in it. */
+  #users = 0
+
+  constructor(engine: Binding.Engine, mode: Mode) {
+    this.#engine = engine
+    this.#mode = mode
+  }
+
+  /** The store, made if there is none. */
+  get core(): StoreCore {
+    if (this.#core === undefined || this.#core.closed) {
+      this.#core = new StoreCore(this.#engine, this.#mode === 'async' ? this.#mode : undefined)
+    }
+    return this.#core
+  }
+
+  enter(): void {
+    this.#users += 1
+  }
+
+  leave(): void {
+    this.#users -= 1
+    if (this.#users > 0) return
+    this.#core?.close()
+    this.#core = undefined
+  }
+
+  /** Lets go of the store, which has been closed with the others of the engine. */
+  close(): void {
+    this.#core = undefined
+  }
+}

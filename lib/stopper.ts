@@ -1,0 +1,92 @@
+import { describe } from './describe'
+import { ArgumentError, InterruptedError, type WasmtimeError } from './errors'
+import type { WasmFrame } from './wasm-frame'
+
+// The real ones, whatever a program's tests put in their place.
+const { setTimeout, clearTimeout } = globalThis
+
+/** Why an operation stops: it makes the error that its promise is rejected with. */
+export type StopReason = (frames: readonly WasmFrame[]) => unknown
+
+/** Something that can be stopped. */
+export interface Stoppable {
+  stop(reason: StopReason): void
+}
+
+/** What can stop an asynchronous call. */
+export interface StopOptions {
+  /** Stops the call when it is aborted; the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal
+  /** Stops the call after so many milliseconds, waiting for its turn included, with an {@link InterruptedError}. */
+  readonly timeoutMs?: number
+}
+
+/** The longest time that a timer of JavaScript can have. */
+export const MAX_TIMEOUT = 2 ** 31 - 1
+
+/** @internal A signal, checked. */
+export function checkSignal(signal: unknown, what: string): AbortSignal | undefined {
+  if (signal === undefined) return undefined
+  const { aborted, addEventListener, removeEventListener } = Object(signal) as Partial<AbortSignal>
+  if (
+    typeof signal !== 'object' ||
+    typeof aborted !== 'boolean' ||
+    typeof addEventListener !== 'function' ||
+    typeof removeEventListener !== 'function'
+  ) {
+    throw new ArgumentError(`${what} must be an AbortSignal, but got ${describe(signal)}`)
+  }
+  return signal as AbortSignal
+}
+
+/** @internal Watches a signal and a clock for one operation after the other. */
+export class Stopper {
+  readonly #signal: AbortSignal | undefined
+  readonly #timer: NodeJS.Timeout | undefined
+  readonly #onAbort: (() => void) | undefined
+  #target: Stoppable | undefined
+  #reason: StopReason | undefined
+
+  constructor(signal: AbortSignal | undefined, timeoutMs: number | undefined) {
+    this.#signal = signal
+    if (signal !== undefined) {
+      this.#onAbort = () => this.#fire(() => signal.reason)
+      if (signal.aborted) this.#onAbort()
+      else signal.addEventListener('abort', this.#onAbort)
+    }
+    if (timeoutMs !== undefined) {
+      this.#timer = setTimeout(
+        () => this.#fire((frames) => timedOut(timeoutMs, frames)),
+        // A timer of no time at all would wait for a millisecond as well.
+        timeoutMs,
+      )
+    }
+  }
+
+  /** From now on stops this one; at once, if it is time already. */
+  watch(target: Stoppable): void {
+    this.#target = target
+    if (this.#reason !== undefined) target.stop(this.#reason)
+  }
+
+  /** Throws the reason if it is time to stop. */
+  check(): void {
+    if (this.#reason !== undefined) throw this.#reason([])
+  }
+
+  /** Stops watching. */
+  end(): void {
+    this.#target = undefined
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  #fire(reason: StopReason): void {
+    this.#reason ??= reason
+    this.#target?.stop(this.#reason)
+  }
+}
+
+function timedOut(timeoutMs: number, frames: readonly WasmFrame[]): WasmtimeError {
+  return new InterruptedError(`the call was stopped after ${timeoutMs} ms (timeoutMs)`, { frames })
+}

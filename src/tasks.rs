@@ -1,0 +1,335 @@
+//! Async mode: what a store needs to run calls that can wait.
+//!
+//! An *operation* is a call or an instantiation. The outermost one is a future, which owns the store and runs wasm on a
+//! fiber. A host function that wasm calls suspends the fiber ([`HostFrame`]); the driver, on the JavaScript thread's own
+//! stack, calls the JavaScript function, and resumes the fiber with its result. V8 is never entered from a fiber. While a
+//! host function waits for its promise, further operations can run on its frame, nested on fibers of their own.
+//!
+//! The future is polled by exactly one thread at a time: the JavaScript thread, or, while its guest computes, a compute
+//! thread ([`AwayTask`]). What is not marked otherwise here belongs to whoever polls.
+
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use wasmtime::{StoreContextMut, UpdateDeadline};
+
+mod commands;
+mod driver;
+mod frame;
+mod host_call;
+mod notice;
+mod operation;
+
+use crate::compute_pool::ComputePool;
+use crate::home::Home;
+use crate::store::{StoreData, StoreInner};
+use crate::ticker::Pulse;
+
+pub use commands::{CALL, FUNCTIONS};
+pub use frame::{HostFrame, host_future};
+pub use host_call::{val_from_slots, val_to_slots};
+pub use notice::Notice;
+pub use operation::{Operation, Work};
+
+/// Operations that may be nested in each other: every one has a fiber of its own, and each poll goes through all of them.
+pub const MAX_NESTED: usize = 500;
+
+pub type RootFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Why the future has suspended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+  /// A slice is over.
+  None,
+  /// The topmost frame wants its JavaScript function called.
+  HostCall,
+  /// The operation on the topmost frame is done.
+  Finished,
+}
+
+pub struct Tasks {
+  pub pool: Arc<ComputePool>,
+  pub pulse: Arc<Pulse>,
+  pub home: Arc<Home>,
+  /// Ticks of the clock that a slice lasts.
+  slice: u64,
+  /// The outermost operation.
+  root: UnsafeCell<Option<RootFuture>>,
+  /// Host calls that have not returned, innermost last.
+  frames: UnsafeCell<Vec<*mut HostFrame>>,
+  signal: Cell<Signal>,
+  /// What a compute thread's last poll gave, until the driver at home takes it up.
+  arrived: Cell<Option<Poll<()>>>,
+  /// Calls that need no answer and were not sent home yet.
+  notices: UnsafeCell<Vec<Notice>>,
+  /// Synchronous calls under way; they do not yield.
+  in_place: Cell<u32>,
+  /// Wasm must stop at its next check. Any thread reads it; the JavaScript thread sets it.
+  interrupt: AtomicBool,
+  // The rest belongs to the JavaScript thread, also while a task is away.
+  away: Cell<bool>,
+  /// Host calls since the beginning of the slice.
+  calls: Cell<u32>,
+  operations: RefCell<Vec<Option<Box<Operation>>>>,
+  free: RefCell<Vec<u32>>,
+  /// Operations under way, outermost first.
+  active: RefCell<Vec<u32>>,
+  /// Whether the innermost waits for a promise.
+  parked: Cell<bool>,
+}
+
+// SAFETY: the future that travels between the threads refers to the tasks. Each field is used by who polls it alone, or by
+// the JavaScript thread alone, as is said above, or is made to be shared.
+unsafe impl Sync for Tasks {}
+
+/// How many operations there are, by what they do.
+#[derive(Default, Clone, Copy)]
+pub struct TaskCounts {
+  /// They have not begun.
+  pub queued: u32,
+  /// They have the JavaScript thread, or wait for their turn on it.
+  pub home: u32,
+  /// They compute on another thread, or wait for one.
+  pub pool: u32,
+  /// They wait for a promise, or for an operation that is nested in them.
+  pub parked: u32,
+}
+
+impl Tasks {
+  pub fn new(pool: Arc<ComputePool>, pulse: Arc<Pulse>, home: Arc<Home>, slice: u64) -> Self {
+    Self {
+      pool,
+      pulse,
+      home,
+      slice,
+      root: UnsafeCell::new(None),
+      frames: UnsafeCell::default(),
+      signal: Cell::new(Signal::None),
+      arrived: Cell::new(None),
+      notices: UnsafeCell::default(),
+      in_place: Cell::new(0),
+      interrupt: AtomicBool::new(false),
+      away: Cell::new(false),
+      calls: Cell::new(0),
+      operations: RefCell::default(),
+      free: RefCell::default(),
+      active: RefCell::default(),
+      parked: Cell::new(false),
+    }
+  }
+
+  /// Whether a compute thread has the task, or will have it.
+  pub fn is_away(&self) -> bool {
+    self.away.get()
+  }
+
+  /// No task is away any more, because the environment has ended.
+  pub fn set_home(&self) {
+    self.away.set(false);
+  }
+
+  /// Has wasm stop at its next check.
+  pub fn interrupt(&self) {
+    self.interrupt.store(true, Ordering::Relaxed);
+    self.pulse.raise();
+  }
+
+  /// What wasm does at the end of its slice.
+  pub fn on_epoch(&self) -> UpdateDeadline {
+    if self.interrupt.load(Ordering::Relaxed) {
+      UpdateDeadline::Interrupt
+    } else if self.in_place.get() > 0 {
+      UpdateDeadline::Continue(self.slice)
+    } else {
+      UpdateDeadline::Yield(self.slice)
+    }
+  }
+
+  /// Begins a slice.
+  pub fn renew_slice(&self, mut ctx: StoreContextMut<'_, StoreData>) {
+    ctx.set_epoch_deadline(self.slice);
+  }
+
+  /// Runs the outermost operation until it suspends.
+  fn poll(&self) -> Poll<()> {
+    self.signal.set(Signal::None);
+    // SAFETY: only who polls touches the root, and polls do not nest: nothing that a poll runs is JavaScript.
+    let Some(root) = (unsafe { &mut *self.root.get() }) else { return Poll::Ready(()) };
+    root.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+  }
+
+  /// As `poll`; a panic ends the task, whose future is in no state to be used or dropped.
+  fn poll_safely(&self) -> Poll<()> {
+    if let Ok(poll) = catch_unwind(AssertUnwindSafe(|| self.poll())) {
+      return poll;
+    }
+    // SAFETY: as in `poll`.
+    std::mem::forget(unsafe { &mut *self.root.get() }.take());
+    // SAFETY: as in `poll`; the frames are the future's.
+    unsafe { &mut *self.frames.get() }.clear();
+    Poll::Ready(())
+  }
+
+  fn has_root(&self) -> bool {
+    // SAFETY: as in `poll`.
+    unsafe { &*self.root.get() }.is_some()
+  }
+
+  fn set_root(&self, root: Option<RootFuture>) {
+    // SAFETY: as in `poll`. The old one is dropped when the cell has the new one already.
+    let old = std::mem::replace(unsafe { &mut *self.root.get() }, root);
+    drop(old);
+  }
+
+  /// The innermost host call; null if there is none.
+  fn top(&self) -> *mut HostFrame {
+    // SAFETY: only who polls touches the list, and not in the middle of another access.
+    unsafe { &*self.frames.get() }.last().copied().unwrap_or(std::ptr::null_mut())
+  }
+
+  fn push_frame(&self, frame: *mut HostFrame) {
+    // SAFETY: as in `top`.
+    unsafe { &mut *self.frames.get() }.push(frame);
+  }
+
+  fn remove_frame(&self, frame: *mut HostFrame) {
+    // SAFETY: as in `top`.
+    let frames = unsafe { &mut *self.frames.get() };
+    if let Some(place) = frames.iter().rposition(|known| *known == frame) {
+      frames.remove(place);
+    }
+  }
+
+  fn add_notice(&self, notice: Notice) {
+    // SAFETY: as in `top`.
+    unsafe { &mut *self.notices.get() }.push(notice);
+  }
+
+  fn take_notices(&self) -> Vec<Notice> {
+    // SAFETY: as in `top`.
+    std::mem::take(unsafe { &mut *self.notices.get() })
+  }
+
+  fn notice_count(&self) -> usize {
+    // SAFETY: as in `top`.
+    unsafe { &*self.notices.get() }.len()
+  }
+
+  /// Keeps an operation; gives its number.
+  pub fn add(&self, operation: Operation) -> u32 {
+    let mut operations = self.operations.borrow_mut();
+    let operation = Some(Box::new(operation));
+    if let Some(id) = self.free.borrow_mut().pop()
+      && let Some(place) = operations.get_mut(id as usize)
+    {
+      *place = operation;
+      return id;
+    }
+    operations.push(operation);
+    u32::try_from(operations.len() - 1).unwrap_or(u32::MAX)
+  }
+
+  /// Where an operation is; it stays there until it is taken.
+  fn operation(&self, id: u32) -> Option<*mut Operation> {
+    let mut operations = self.operations.borrow_mut();
+    operations.get_mut(id as usize)?.as_mut().map(|operation| &raw mut **operation)
+  }
+
+  /// Takes an operation that is not under way.
+  fn take(&self, id: u32) -> Option<Box<Operation>> {
+    if self.active.borrow().contains(&id) {
+      return None;
+    }
+    let operation = self.operations.borrow_mut().get_mut(id as usize)?.take();
+    if operation.is_some() {
+      self.free.borrow_mut().push(id);
+    }
+    operation
+  }
+
+  fn is_top(&self, id: u32) -> bool {
+    self.active.borrow().last() == Some(&id)
+  }
+
+  /// The innermost operation is done: those that remain decide whether wasm goes on.
+  fn pop(&self) {
+    self.active.borrow_mut().pop();
+    let operations = self.operations.borrow();
+    let stopped = |id: &u32| operations.get(*id as usize).and_then(Option::as_ref).is_some_and(|one| one.stopped);
+    self.interrupt.store(self.active.borrow().iter().any(stopped), Ordering::Relaxed);
+  }
+
+  /// Whether any operation has not been taken.
+  pub fn any(&self) -> bool {
+    self.operations.borrow().len() > self.free.borrow().len()
+  }
+
+  /// Unwinds all that is suspended. Only on the JavaScript thread, with no task away and no poll on the stack.
+  pub fn abort(&self) {
+    self.set_root(None);
+    // SAFETY: as in `top`; the frames went with the root.
+    unsafe { &mut *self.frames.get() }.clear();
+    self.take_notices();
+    self.arrived.set(None);
+    self.active.borrow_mut().clear();
+    self.interrupt.store(false, Ordering::Relaxed);
+    self.parked.set(false);
+  }
+
+  pub fn counts(&self) -> TaskCounts {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let all = self.operations.borrow().iter().flatten().filter(|operation| operation.outcome.is_none()).count();
+    let active = self.active.borrow().len();
+    let mut counts = TaskCounts { queued: number(all.saturating_sub(active)), ..TaskCounts::default() };
+    if active > 0 {
+      counts.parked = number(active - 1);
+      let place = match (self.away.get(), self.parked.get()) {
+        (true, _) => &mut counts.pool,
+        (false, true) => &mut counts.parked,
+        (false, false) => &mut counts.home,
+      };
+      *place += 1;
+    }
+    counts
+  }
+}
+
+/// A store's task on its way through the compute threads.
+pub struct AwayTask(*const StoreInner);
+
+// SAFETY: who has the task has the store, whose parts for the JavaScript thread alone it does not touch.
+unsafe impl Send for AwayTask {}
+
+/// What a task does after a slice on a compute thread.
+pub enum Slice {
+  /// It went home.
+  Home,
+  /// It wants to go on computing.
+  Yielded(AwayTask),
+}
+
+impl AwayTask {
+  pub fn run_slice(self) -> Slice {
+    // SAFETY: the store is alive while its task is away.
+    let Some(tasks) = (unsafe { &*self.0 }).tasks() else { return Slice::Home };
+    // Without the clock nothing would end the slice; the driver at home will say what is wrong.
+    let Ok(_running) = tasks.pulse.run() else {
+      tasks.home.arrive(self.0);
+      return Slice::Home;
+    };
+    let polled = tasks.poll_safely();
+    if polled.is_pending() && tasks.signal.get() == Signal::None {
+      if tasks.notice_count() > 0 {
+        tasks.home.notify(self.0, tasks.take_notices());
+      }
+      return Slice::Yielded(self);
+    }
+    tasks.arrived.set(Some(polled));
+    tasks.home.arrive(self.0);
+    Slice::Home
+  }
+}

@@ -1,0 +1,256 @@
+//! What `lib/operation.ts` can ask of a store in async mode. Lives on: the JavaScript thread.
+
+use napi::sys;
+
+use super::driver::Progress;
+use super::operation::{Call, Param};
+use super::{Operation, Tasks, Work};
+use crate::env_state::{EnvState, STACK_MARGIN};
+use crate::export_func::{ExportFunc, INLINE};
+use crate::failure::{Failure, FailureKind};
+use crate::raw_call::{ARGS, answer, index_arg, raw_functions, store_arg};
+use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
+use crate::store::{StoreInner, StorePin};
+
+/// How an operation goes on, as `lib/operation.ts` knows it.
+const PROCEED: u32 = 0;
+const FULFILLED: u32 = 1;
+const REJECTED: u32 = 2;
+const STOP: u32 = 3;
+
+impl Progress {
+  /// As `lib/operation.ts` knows it; for a promise, the promise itself takes the place of the number.
+  fn number(self) -> u32 {
+    match self {
+      Self::Done | Self::Waits => 0,
+      Self::Turn => 1,
+      Self::Away => 2,
+    }
+  }
+}
+
+fn tasks_of(store: &StoreInner) -> Result<&Tasks, Failure> {
+  store.tasks().ok_or_else(|| {
+    Failure::type_error(
+      "the instance is in sync mode, whose calls cannot wait; make it with instantiateAsync() to use callAsync()",
+    )
+  })
+}
+
+impl ExportFunc {
+  /// An asynchronous call with these arguments, not begun yet.
+  fn operation(&self, env: RawEnv, args: &[Value]) -> Result<Operation, Failure> {
+    self.check_open()?;
+    let store = self.store();
+    let signature = self.signature();
+    if args.len() != signature.params.len() {
+      return Err(self.wrong_count(args.len()));
+    }
+    let types: Box<[_]> = signature.ty.params().collect();
+    let mut params = Vec::with_capacity(args.len());
+    for (index, (ty, arg)) in types.iter().zip(args).enumerate() {
+      match store.param(env, ty, *arg)? {
+        Some(param) => params.push(param),
+        None => return Err(self.wrong_argument(env, index, *arg)),
+      }
+    }
+    let call = Call { func: self.func(), types, params, results: signature.results.len() };
+    Ok(Operation::new(Work::Call(call), self.slot_pointer()))
+  }
+
+  /// A synchronous call of a function of a store in async mode. It cannot wait for promises.
+  #[cold]
+  pub fn call_in_place(&self, env: RawEnv, args: &[Value]) -> Result<Value, Failure> {
+    let operation = self.operation(env, args)?;
+    self.store().run_in_place(env, operation)?.finish(env, self.store())
+  }
+
+  /// As `call_in_place`, with values that are converted already.
+  pub fn call_numbers_in_place(&self, env: RawEnv, vals: Vec<wasmtime::Val>) -> Result<Vec<wasmtime::Val>, Failure> {
+    let signature = self.signature();
+    let call = Call {
+      func: self.func(),
+      types: signature.ty.params().collect(),
+      params: vals.into_iter().map(Param::Val).collect(),
+      results: signature.results.len(),
+    };
+    let operation = Operation::new(Work::Call(call), self.slot_pointer());
+    self.store().run_in_place(env, operation)?.finish_numbers(self.store())
+  }
+}
+
+impl StoreInner {
+  /// Runs an operation to its end, on the store or on the frame of the innermost host call.
+  fn run_in_place(&self, env: RawEnv, operation: Operation) -> Result<Box<Operation>, Failure> {
+    let tasks = tasks_of(self)?;
+    if !self.state.has_stack(STACK_MARGIN) {
+      return Err(Failure::stack_overflow());
+    }
+    if self.is_closed() {
+      return Err(Failure::closed("store"));
+    }
+    if self.is_busy() || tasks.is_away() {
+      return Err(Failure::new(
+        FailureKind::StoreBusy,
+        "an asynchronous call is running in the store; await it, or use callAsync(), which waits for its turn",
+      ));
+    }
+    let parked = tasks.parked.get();
+    let depth = tasks.active.borrow().len();
+    let id = tasks.add(operation);
+    let outcome = self.begin(tasks, id).and_then(|()| self.advance(env, tasks, true).map(|_| ()));
+    // If the store was closed meanwhile, the rest is unwound when the host calls around this have returned.
+    tasks.active.borrow_mut().truncate(depth);
+    tasks.parked.set(parked);
+    let operation = tasks.take(id).ok_or_else(|| Failure::closed("store"));
+    outcome?;
+    operation
+  }
+}
+
+/// Makes an asynchronous call; gives its number. Arguments: the handle of the function's tomb, then those of the function.
+unsafe extern "C" fn op_call(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+  let mut call = CallbackInfo::<{ INLINE + 1 }>::new();
+  // SAFETY: Node passes both to the running callback.
+  unsafe { call.load(env, info) };
+  let raw = RawEnv(env);
+  answer(raw, || {
+    let spilled;
+    let args = if let Some(args) = call.args().get(..call.count) {
+      args
+    } else {
+      // SAFETY: as above.
+      spilled = unsafe { call.all(env, info) };
+      &spilled
+    };
+    let Some((handle, args)) = args.split_first() else { return Err(Failure::internal("no handle")) };
+    let tomb = StoreInner::tomb_of(raw, *handle)?;
+    let export = tomb.target::<ExportFunc>().ok_or_else(|| tomb.failure())?;
+    // SAFETY: the tomb of a store that is not freed leads to an export function of it, which the pin keeps so.
+    let export = unsafe { &*export };
+    let store = StorePin::new(export.store());
+    let tasks = tasks_of(&store)?;
+    let operation = export.operation(raw, args)?;
+    if store.is_closed() {
+      // Reading the arguments can run JavaScript.
+      return Err(Failure::closed("store"));
+    }
+    raw.uint32(tasks.add(operation)).map_err(|_| Failure::Pending)
+  })
+}
+
+/// Lets an operation go on: begins it, resumes it, or answers the host call that it waits for. Gives how far it got: 0
+/// done, 1 wait for the next turn, 2 it is away, or the promise for which its guest waits. Arguments: store handle,
+/// number, how it goes on, the value.
+fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, id, how, value, ..] = *args;
+  let id = index_arg(env, id)?;
+  let done = || env.uint32(Progress::Done.number()).map_err(|_| Failure::Pending);
+  // What ends with its store has its error from `finish`.
+  let Ok(store) = store_arg(env, handle) else { return done() };
+  if store.is_closed() {
+    // If the task was away at the close, this is the first moment for it.
+    store.end_tasks();
+    return done();
+  }
+  let tasks = tasks_of(&store)?;
+  let how = index_arg(env, how)?;
+  let turn = store.state.turn();
+  let _step = turn.enter();
+  if tasks.is_top(id) {
+    match how {
+      FULFILLED => store.answer(env, tasks, Ok(value)),
+      REJECTED => store.answer(env, tasks, Err(value)),
+      STOP => StoreInner::stop_waiting(tasks),
+      _ => {}
+    }
+  } else if how == PROCEED && store.can_begin(tasks) {
+    if turn.is_over() {
+      return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
+    }
+    if !store.state.has_stack(STACK_MARGIN) {
+      return Err(Failure::stack_overflow());
+    }
+    store.begin(tasks, id)?;
+  } else {
+    return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
+  }
+  if store.is_closed() {
+    return done();
+  }
+  if turn.is_over() || !store.state.has_stack(STACK_MARGIN) {
+    return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
+  }
+  match store.advance(env, tasks, false)? {
+    Progress::Waits => store.take_promise(env),
+    progress => env.uint32(progress.number()).map_err(|_| Failure::Pending),
+  }
+}
+
+/// The result of an operation that has ended; throws its error. Arguments: store handle, number.
+fn finish(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, id, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let tasks = tasks_of(&store)?;
+  match tasks.take(index_arg(env, id)?) {
+    Some(operation) => operation.finish(env, &store),
+    None if store.is_closed() => Err(Failure::closed("store")),
+    None => Err(Failure::internal("the call has not ended")),
+  }
+}
+
+/// Has an operation stop, wherever it is; if it waits for a promise, `step` must be told as well. Arguments: store
+/// handle, number.
+fn stop(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, id, ..] = *args;
+  let id = index_arg(env, id)?;
+  if let Ok(store) = store_arg(env, handle)
+    && let Some(tasks) = store.tasks()
+    && let Some(operation) = tasks.operation(id)
+  {
+    Operation::stop(operation);
+    if tasks.active.borrow().contains(&id) {
+      tasks.interrupt();
+    }
+  }
+  Ok(env.undefined())
+}
+
+/// Forgets an operation that has not begun. Arguments: store handle, number.
+fn forget(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, id, ..] = *args;
+  if let Ok(store) = store_arg(env, handle)
+    && let Some(tasks) = store.tasks()
+    && let Some(operation) = tasks.take(index_arg(env, id)?)
+  {
+    operation.leave_slot(env, &store)?;
+  }
+  Ok(env.undefined())
+}
+
+/// Begins a turn of the event loop.
+fn begin_turn(env: RawEnv, _: &[Value; ARGS]) -> Result<Value, Failure> {
+  state(env)?.turn().begin();
+  Ok(env.undefined())
+}
+
+/// Whether the tasks have used up their time in this turn of the event loop.
+fn turn_is_over(env: RawEnv, _: &[Value; ARGS]) -> Result<Value, Failure> {
+  Ok(env.boolean(state(env)?.turn().is_over()))
+}
+
+fn state(env: RawEnv) -> Result<std::sync::Arc<EnvState>, Failure> {
+  EnvState::of(env).map_err(|error| Failure::internal(error.reason.clone()))
+}
+
+/// The one that takes any number of arguments.
+pub const CALL: &[(&str, Callback)] = &[("opCall", op_call)];
+
+raw_functions! {
+  "opStep" => step;
+  "opFinish" => finish;
+  "opStop" => stop;
+  "opForget" => forget;
+  "turnBegin" => begin_turn;
+  "turnIsOver" => turn_is_over;
+}

@@ -1,0 +1,293 @@
+//! Drives a store's task on the JavaScript thread: polls it, calls the JavaScript functions that its guest wants, and
+//! decides when it should give its place to others or go to a compute thread.
+//! Lives on: the JavaScript thread.
+
+use std::ptr;
+
+use wasmtime::{AsContextMut, Trap};
+
+use super::frame::HostFrame;
+use super::host_call::Answer;
+use super::{AwayTask, MAX_NESTED, Operation, RootFuture, Signal, Tasks};
+use crate::failure::{Failure, FailureKind};
+use crate::raw_env::{RawEnv, Value};
+use crate::store::StoreInner;
+use crate::ticker::ticks;
+
+/// Part of the holder array with the promise that a host function has returned, until it is fetched.
+const PROMISE: u32 = 8;
+
+/// Host calls in a slice that make a guest one which needs the JavaScript thread. Two moves between threads cost some
+/// 80 microseconds, as much as a few dozen host calls with what a guest computes in between.
+const BURST: u32 = 20;
+
+/// How far the innermost operation got.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+  /// It has ended.
+  Done,
+  /// A host function has returned a promise; it is in the holder.
+  Waits,
+  /// It should go on at the next turn of the event loop.
+  Turn,
+  /// It computes on another thread.
+  Away,
+}
+
+impl StoreInner {
+  /// Whether an operation can begin now: nothing runs, or a host function waits for a promise.
+  pub fn can_begin(&self, tasks: &Tasks) -> bool {
+    !self.is_running() && !tasks.is_away() && (!tasks.has_root() || !self.is_busy())
+  }
+
+  /// Makes an operation the innermost one.
+  pub fn begin(&self, tasks: &Tasks, id: u32) -> Result<(), Failure> {
+    if tasks.active.borrow().len() >= MAX_NESTED {
+      return Err(Failure::stack_overflow());
+    }
+    let operation = tasks.operation(id).ok_or_else(|| Failure::internal("no such operation"))?;
+    // SAFETY: the operation is in the store's list, and has not begun.
+    let operation_ref = unsafe { &mut *operation };
+    if let Some(code) = operation_ref.slot().and_then(crate::instance_slot::InstanceSlot::exit_code) {
+      return Err(Failure::exit(code));
+    }
+    if operation_ref.stopped {
+      return Err(Failure::new(FailureKind::Interrupted, "the call was stopped before it began"));
+    }
+    operation_ref.prepare(self)?;
+    let top = tasks.top();
+    if top.is_null() {
+      let root = self.root_future(tasks, operation)?;
+      tasks.set_root(Some(root));
+    } else {
+      HostFrame::at(top).command = Some(operation);
+    }
+    tasks.active.borrow_mut().push(id);
+    Ok(())
+  }
+
+  fn root_future(&self, tasks: &Tasks, operation: *mut Operation) -> Result<RootFuture, Failure> {
+    struct Root(*mut wasmtime::Store<crate::store::StoreData>, *mut Operation);
+    // SAFETY: the future has the store to itself; see `Tasks`.
+    unsafe impl Send for Root {}
+    self.with(|ctx| tasks.renew_slice(ctx))?;
+    let root = Root(self.store_pointer().ok_or_else(|| Failure::closed("store"))?, operation);
+    Ok(Box::pin(async move {
+      let root = root;
+      // SAFETY: while the future exists nobody uses the store but through the caller of a suspended frame of it, and it
+      // is dropped before the store.
+      let store = unsafe { &mut *root.0 };
+      // SAFETY: an operation stays where it is while it is under way.
+      unsafe { Operation::run(root.1, store.as_context_mut()) }.await;
+    }))
+  }
+
+  /// Gives JavaScript the store through a suspended frame.
+  fn expose(&self, frame: *mut HostFrame) {
+    let frame = HostFrame::at(frame);
+    self.set_active(frame.caller, frame.binding().slot());
+  }
+
+  /// Takes it back.
+  fn cover(&self) {
+    self.set_active(ptr::null_mut(), 0);
+    self.set_busy(true);
+  }
+
+  /// Runs the innermost operation until it cannot go on. `in_place` does not let go of the JavaScript thread.
+  pub fn advance(&self, env: RawEnv, tasks: &Tasks, in_place: bool) -> Result<Progress, Failure> {
+    let _running = tasks.pulse.run().map_err(|error| {
+      Failure::new(FailureKind::Limit, format!("the thread that ends time slices cannot be started: {error}"))
+    })?;
+    let _entry = self.drive_entry();
+    let _in_place = InPlace::new(tasks, in_place);
+    let turn = self.state.turn();
+    let mut tick = ticks();
+    let top = tasks.top();
+    if !top.is_null() && !self.is_busy() {
+      tasks.renew_slice(HostFrame::at(top).context().as_context_mut());
+    }
+    tasks.parked.set(false);
+    if !in_place {
+      tasks.calls.set(0);
+    }
+    loop {
+      if !tasks.has_root() {
+        return Ok(self.break_down(env, tasks));
+      }
+      if self.is_closed() {
+        return Ok(Progress::Done);
+      }
+      self.cover();
+      let polled = tasks.arrived.take().unwrap_or_else(|| tasks.poll_safely());
+      if polled.is_ready() {
+        if !tasks.has_root() {
+          return Ok(self.break_down(env, tasks));
+        }
+        tasks.set_root(None);
+        tasks.pop();
+        self.set_busy(false);
+        self.flush(env, tasks);
+        return Ok(Progress::Done);
+      }
+      match tasks.signal.get() {
+        Signal::Finished => {
+          tasks.pop();
+          self.expose(tasks.top());
+          self.flush(env, tasks);
+          tasks.parked.set(true);
+          return Ok(Progress::Done);
+        }
+        Signal::None => {
+          self.flush(env, tasks);
+          if in_place {
+            continue;
+          }
+          let burst = tasks.calls.replace(0) >= BURST;
+          if burst && !turn.is_over() {
+            continue;
+          }
+          return Ok(if !burst && self.depart(env, tasks) { Progress::Away } else { Progress::Turn });
+        }
+        Signal::HostCall => {
+          let frame = tasks.top();
+          self.expose(frame);
+          self.flush(env, tasks);
+          if self.host_call(env, tasks, frame, in_place)? {
+            tasks.parked.set(true);
+            return Ok(Progress::Waits);
+          }
+          tasks.calls.set(tasks.calls.get() + 1);
+          let now = ticks();
+          if now != tick && !in_place {
+            tick = now;
+            if turn.is_over() {
+              return Ok(Progress::Turn);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// After a panic nobody knows what state the store is in, so nothing in it can be used again.
+  #[cold]
+  fn break_down(&self, env: RawEnv, tasks: &Tasks) -> Progress {
+    tasks.active.borrow_mut().clear();
+    self.close(env, None);
+    Progress::Done
+  }
+
+  /// Calls the function of a frame; true if it has returned a promise to wait for.
+  fn host_call(&self, env: RawEnv, tasks: &Tasks, frame: *mut HostFrame, in_place: bool) -> Result<bool, Failure> {
+    if tasks.interrupt.load(std::sync::atomic::Ordering::Relaxed) {
+      reply(frame, Err(Trap::Interrupt.into()));
+      return Ok(false);
+    }
+    let binding = HostFrame::at(frame).binding();
+    self.renew_scope(env);
+    // SAFETY: the frame is suspended, and stays so: its future is neither polled nor dropped before this returns, for
+    // `abort` waits until no driver of the store is on the native stack.
+    let answer = unsafe { binding.call_for(env, self, frame) };
+    match answer {
+      Ok(Answer::Done) => reply(frame, Ok(())),
+      Ok(Answer::Waits(_)) if in_place => {
+        let failure = binding.promise();
+        reply(frame, Err(binding.error(env, failure)));
+      }
+      Ok(Answer::Waits(promise)) => {
+        let holder = self.holder(env)?;
+        env.set_element(holder, PROMISE, promise).map_err(|_| Failure::Pending)?;
+        return Ok(true);
+      }
+      Err(failure) => reply(frame, Err(binding.error(env, failure))),
+    }
+    Ok(false)
+  }
+
+  /// The promise for which the task waits.
+  pub fn take_promise(&self, env: RawEnv) -> Result<Value, Failure> {
+    let holder = self.holder(env)?;
+    let promise = env.get_element(holder, PROMISE).map_err(|_| Failure::Pending)?;
+    env.set_element(holder, PROMISE, env.undefined()).map_err(|_| Failure::Pending)?;
+    Ok(promise)
+  }
+
+  /// Answers the innermost host call with what its promise has settled to.
+  pub fn answer(&self, env: RawEnv, tasks: &Tasks, value: Result<Value, Value>) {
+    let frame = tasks.top();
+    if frame.is_null() {
+      return;
+    }
+    let binding = HostFrame::at(frame).binding();
+    let outcome = match value {
+      Ok(value) => {
+        // Reading the results may run JavaScript.
+        let _entry = self.drive_entry();
+        // SAFETY: as in `host_call`.
+        unsafe { binding.settle_for(env, self, frame, value) }.map_err(|failure| binding.error(env, failure))
+      }
+      Err(reason) => Err(binding.thrown(env, reason)),
+    };
+    if !self.is_closed() {
+      reply(frame, outcome);
+    }
+  }
+
+  /// Answers the innermost host call with an interruption.
+  pub fn stop_waiting(tasks: &Tasks) {
+    let frame = tasks.top();
+    if !frame.is_null() {
+      reply(frame, Err(Trap::Interrupt.into()));
+    }
+  }
+
+  /// Hands the task to a compute thread; false if it must stay.
+  fn depart(&self, env: RawEnv, tasks: &Tasks) -> bool {
+    if !tasks.home.depart(env) {
+      return false;
+    }
+    tasks.away.set(true);
+    if tasks.pool.submit(AwayTask(self)).is_ok() {
+      return true;
+    }
+    tasks.away.set(false);
+    tasks.home.stay(env);
+    false
+  }
+
+  /// The task is back; JavaScript will take it up.
+  pub fn task_arrived(&self, env: RawEnv) {
+    let Some(tasks) = self.tasks() else { return };
+    tasks.away.set(false);
+    self.call_core_hook(env, self.state.arrived(env));
+  }
+
+  /// Runs the notices that have not been sent home.
+  fn flush(&self, env: RawEnv, tasks: &Tasks) {
+    if tasks.notice_count() > 0 {
+      self.deliver(env, tasks.take_notices());
+    }
+  }
+}
+
+fn reply(frame: *mut HostFrame, outcome: wasmtime::Result<()>) {
+  HostFrame::at(frame).reply = Some(outcome);
+}
+
+/// A synchronous call in async mode: its guest does not yield.
+struct InPlace<'a>(&'a Tasks, u32);
+
+impl<'a> InPlace<'a> {
+  fn new(tasks: &'a Tasks, in_place: bool) -> Self {
+    let outer = tasks.in_place.get();
+    tasks.in_place.set(outer + u32::from(in_place));
+    Self(tasks, outer)
+  }
+}
+
+impl Drop for InPlace<'_> {
+  fn drop(&mut self) {
+    self.0.in_place.set(self.1);
+  }
+}

@@ -1,0 +1,166 @@
+//! A call from a guest to a JavaScript function, in async mode: the future on which its fiber waits.
+//!
+//! It never calls JavaScript itself. It tells the driver that a call is wanted, and waits for the reply; meanwhile it
+//! runs the operations that are begun on it. Lives on: whoever polls the store's task.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use napi::sys;
+use wasmtime::{AsContextMut, Caller, Val};
+
+use super::notice::{self, Notice};
+use super::{Operation, Signal, Tasks};
+use crate::host_call::HostBinding;
+use crate::store::StoreData;
+
+/// The array that a call in the stack style uses.
+pub enum StackUse {
+  None,
+  /// The function's own.
+  Shared,
+  /// One for this call, because the function's own is in use.
+  Own(sys::napi_ref),
+}
+
+/// A call under way. It lies in its future, and the store's task knows its address until the future ends.
+pub struct HostFrame {
+  pub caller: *mut Caller<'static, StoreData>,
+  binding: *const HostBinding,
+  params: *const [Val],
+  results: *mut [Val],
+  pub stack: StackUse,
+  pub reply: Option<wasmtime::Result<()>>,
+  /// What to run before the reply.
+  pub command: Option<*mut Operation>,
+}
+
+// SAFETY: what the pointers lead to lies in the future beside the frame, or belongs to the store, and travels with them.
+unsafe impl Send for HostFrame {}
+
+impl HostFrame {
+  /// The frame at an address that a store's task knows. It is not kept beyond the next poll.
+  pub fn at<'a>(frame: *mut Self) -> &'a mut Self {
+    // SAFETY: a frame is on the list as long as it lies in its future, which is suspended while the driver runs.
+    unsafe { &mut *frame }
+  }
+
+  pub fn binding<'a>(&self) -> &'a HostBinding {
+    // SAFETY: the closure that owns the binding lives as long as the store.
+    unsafe { &*self.binding }
+  }
+
+  pub fn params<'a>(&self) -> &'a [Val] {
+    // SAFETY: the parameters lie beside the suspended frame.
+    unsafe { &*self.params }
+  }
+
+  pub fn results<'a>(&self) -> &'a mut [Val] {
+    // SAFETY: as above, and nobody else has them while the frame is suspended.
+    unsafe { &mut *self.results }
+  }
+
+  pub fn context<'a>(&self) -> &'a mut Caller<'static, StoreData> {
+    // SAFETY: as above.
+    unsafe { &mut *self.caller }
+  }
+}
+
+impl Drop for HostFrame {
+  fn drop(&mut self) {
+    self.binding().release_stack(&mut self.stack);
+  }
+}
+
+struct Binding(*const HostBinding);
+// SAFETY: a `HostBinding` may be used from any thread but for what its methods say.
+unsafe impl Send for Binding {}
+
+/// Takes the frame off the list, also when the future is dropped.
+struct Listed<'a>(&'a Tasks, *mut HostFrame);
+// SAFETY: as for `HostFrame`; the tasks are those of the store that polls.
+unsafe impl Send for Listed<'_> {}
+
+impl Drop for Listed<'_> {
+  fn drop(&mut self) {
+    self.0.remove_frame(self.1);
+  }
+}
+
+/// What wasm waits for when it calls a host function.
+///
+/// # Safety
+/// `binding` outlives the store that runs the call.
+pub unsafe fn host_future<'a>(
+  binding: *const HostBinding,
+  caller: Caller<'a, StoreData>,
+  params: &'a [Val],
+  results: &'a mut [Val],
+) -> Box<dyn Future<Output = wasmtime::Result<()>> + Send + 'a> {
+  let binding = Binding(binding);
+  Box::new(async move {
+    let binding = binding;
+    let mut caller = caller;
+    // SAFETY: the store inner owns the store that runs this call.
+    let Some(tasks) = (unsafe { &*caller.data().inner }).tasks() else {
+      return Err(wasmtime::Error::msg("an asynchronous host function in a synchronous store"));
+    };
+    // SAFETY: this function's own contract.
+    if unsafe { &*binding.0 }.is_notify() && tasks.notice_count() < notice::MAX_WAITING {
+      tasks.add_notice(Notice::new(binding.0, params));
+      return Ok(());
+    }
+    let mut frame = HostFrame {
+      caller: (&raw mut caller).cast(),
+      binding: binding.0,
+      params,
+      results,
+      stack: StackUse::None,
+      reply: None,
+      command: None,
+    };
+    let pointer = Pointer(&raw mut frame);
+    tasks.push_frame(pointer.0);
+    let _listed = Listed(tasks, pointer.0);
+    let mut signal = Signal::HostCall;
+    loop {
+      tasks.signal.set(signal);
+      match next(&pointer).await {
+        Event::Reply(reply) => return reply,
+        Event::Command(Command(operation)) => {
+          // Boxed, because it is large and rare, and this future is made for every host call.
+          // SAFETY: an operation stays where it is while it is under way.
+          Box::pin(unsafe { Operation::run(operation, caller.as_context_mut()) }).await;
+          signal = Signal::Finished;
+        }
+      }
+    }
+  })
+}
+
+struct Pointer(*mut HostFrame);
+// SAFETY: as for `HostFrame`, beside which it lies.
+unsafe impl Send for Pointer {}
+// SAFETY: as above; only who polls uses it.
+unsafe impl Sync for Pointer {}
+
+struct Command(*mut Operation);
+// SAFETY: the operation belongs to the store whose task polls this.
+unsafe impl Send for Command {}
+
+enum Event {
+  Reply(wasmtime::Result<()>),
+  Command(Command),
+}
+
+/// Waits until the driver has put something into the frame.
+fn next(frame: &Pointer) -> impl Future<Output = Event> + Send + '_ {
+  poll_fn(move |_| {
+    // SAFETY: the frame lies in the future that is polled now, and nobody else uses it meanwhile.
+    let frame = unsafe { &mut *frame.0 };
+    if let Some(operation) = frame.command.take() {
+      return Poll::Ready(Event::Command(Command(operation)));
+    }
+    frame.reply.take().map_or(Poll::Pending, |reply| Poll::Ready(Event::Reply(reply)))
+  })
+}

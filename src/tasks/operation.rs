@@ -1,0 +1,309 @@
+//! A call or an instantiation in async mode, from its arguments to its outcome.
+//!
+//! Lives on: made, begun and finished on the JavaScript thread; `run` is polled by whoever has the store's task.
+
+use std::rc::Rc;
+
+use wasmtime::{AsContextMut, ExternRef, Func, OwnedRooted, RootScope, StoreContextMut, Val, ValType, WasmBacktrace};
+
+use crate::extern_ref::{ExternSlot, JsReference, Prepared};
+use crate::failure::{Failure, FailureKind, TypedFailure};
+use crate::host_call::HostFailure;
+use crate::instance_pre::Resolved;
+use crate::instance_slot::InstanceSlot;
+use crate::raw_env::{RawEnv, Value};
+use crate::store::{StoreData, StoreInner};
+use crate::values::{Ready, results_to_js};
+
+/// An argument that needs no JavaScript any more.
+pub enum Param {
+  Val(Val),
+  Extern(ExternSlot),
+}
+
+/// A result that needs no store.
+pub enum Output {
+  Val(Val),
+  Extern(OwnedRooted<ExternRef>),
+}
+
+/// What an operation does.
+pub enum Work {
+  Call(Call),
+  /// A module that is linked when the operation begins, and the slot of its instance.
+  Instantiate(Rc<Resolved>, u32),
+}
+
+pub struct Call {
+  pub func: Func,
+  pub types: Box<[ValType]>,
+  pub params: Vec<Param>,
+  /// How many there will be.
+  pub results: usize,
+}
+
+/// What an operation has made.
+pub enum Made {
+  Values(Vec<Output>),
+  Instance(wasmtime::Instance),
+}
+
+/// What the future takes with it.
+enum Input {
+  Call(Call),
+  Instantiate(wasmtime::InstancePre<StoreData>),
+}
+
+/// An error of wasm, and how many of its frames belong to the calls that it is nested in.
+pub struct Broken {
+  pub error: wasmtime::Error,
+  pub outer_frames: usize,
+}
+
+pub struct Operation {
+  work: Option<Work>,
+  input: Option<Input>,
+  /// The instance that answers for it when it is closed; null for functions that belong to none.
+  slot: *const InstanceSlot,
+  /// The slot of the instance that it makes.
+  made_slot: Option<u32>,
+  pub outcome: Option<Result<Made, Broken>>,
+  /// It was asked to stop.
+  pub stopped: bool,
+}
+
+impl Operation {
+  pub fn new(work: Work, slot: *const InstanceSlot) -> Self {
+    let made_slot = if let Work::Instantiate(_, slot) = &work { Some(*slot) } else { None };
+    Self { work: Some(work), input: None, slot, made_slot, outcome: None, stopped: false }
+  }
+
+  pub fn slot(&self) -> Option<&InstanceSlot> {
+    // SAFETY: slots live as long as the store, whose operation this is.
+    unsafe { self.slot.as_ref() }
+  }
+
+  /// Notes that it was asked to stop. On the JavaScript thread.
+  pub fn stop(this: *mut Self) {
+    // SAFETY: the operation is in its store's list, and the flag is used on the JavaScript thread alone.
+    unsafe { (*this).stopped = true };
+  }
+
+  /// Does what needs the store, on the JavaScript thread, before the operation runs.
+  pub fn prepare(&mut self, store: &StoreInner) -> Result<(), Failure> {
+    self.input = match self.work.take() {
+      Some(Work::Call(call)) => Some(Input::Call(call)),
+      Some(Work::Instantiate(resolved, slot)) => Some(Input::Instantiate(resolved.for_async(store, slot)?)),
+      None => None,
+    };
+    Ok(())
+  }
+
+  /// Runs it in `ctx`, up to its outcome. The first poll is on the JavaScript thread.
+  ///
+  /// # Safety
+  /// `this` stays where it is until the future has ended or is dropped, and nobody else uses it meanwhile but to read and
+  /// write `stopped`, and to read whether there is an outcome.
+  pub unsafe fn run(this: *mut Self, ctx: StoreContextMut<'_, StoreData>) -> impl Future<Output = ()> + Send {
+    // SAFETY: this function's own contract.
+    let input = unsafe { (*this).input.take() };
+    let this = Pointer(this);
+    async move {
+      let outcome = match input {
+        Some(Input::Call(input)) => call(input, ctx).await.map(Made::Values),
+        Some(Input::Instantiate(pre)) => instantiate(pre, ctx).await.map(Made::Instance),
+        None => Err(Broken { error: wasmtime::Error::msg("the operation was not prepared"), outer_frames: 0 }),
+      };
+      this.end(outcome);
+    }
+  }
+
+  /// The result in JavaScript. The operation has ended; `Err` is its own failure.
+  pub fn finish(mut self, env: RawEnv, store: &StoreInner) -> Result<Value, Failure> {
+    if let Some(slot) = self.made_slot {
+      return self.finish_instance(env, store, slot);
+    }
+    let outputs = match self.outcome.take() {
+      Some(Ok(Made::Values(outputs))) => outputs,
+      Some(Ok(Made::Instance(_))) => Vec::new(),
+      Some(Err(Broken { error, outer_frames })) => return Err(store.failure_in(error, outer_frames)),
+      None => return Err(self.unfinished(store)),
+    };
+    let references = outputs
+      .into_iter()
+      .map(|output| match output {
+        Output::Val(Val::FuncRef(Some(func))) => {
+          store.with_even_closed(|ctx| store.register(func.into(), ctx)).map(JsReference::Func)
+        }
+        Output::Val(val) => store.with_even_closed(|ctx| store.val_to_reference(env, ctx, val))?,
+        Output::Extern(owned) => store.with_even_closed(|ctx| {
+          let mut scope = RootScope::new(ctx);
+          let rooted = owned.to_rooted(&mut scope);
+          store.val_to_reference(env, scope.as_context_mut(), Val::ExternRef(Some(rooted)))
+        })?,
+      })
+      .collect::<Result<Vec<_>, Failure>>()?;
+    let values =
+      references.into_iter().map(|reference| store.reference_value(env, reference)).collect::<Result<Vec<_>, _>>()?;
+    let result = results_to_js(env, &values).map_err(|_| Failure::Pending)?;
+    match self.slot().and_then(InstanceSlot::exit_code) {
+      None => Ok(result),
+      Some(code) => Err(Failure::ExitWithResults(Box::new((code, result)))),
+    }
+  }
+
+  /// The values of a call with numbers only, in Wasmtime's form.
+  pub fn finish_numbers(mut self, store: &StoreInner) -> Result<Vec<Val>, Failure> {
+    match self.outcome.take() {
+      Some(Ok(Made::Values(outputs))) => Ok(
+        outputs
+          .into_iter()
+          .map(|output| match output {
+            Output::Val(val) => val,
+            Output::Extern(_) => Val::I32(0),
+          })
+          .collect(),
+      ),
+      Some(Ok(Made::Instance(_))) => Ok(Vec::new()),
+      Some(Err(Broken { error, outer_frames })) => Err(store.failure_in(error, outer_frames)),
+      None => Err(self.unfinished(store)),
+    }
+  }
+
+  fn finish_instance(&mut self, env: RawEnv, store: &StoreInner, index: u32) -> Result<Value, Failure> {
+    let slot = store.slot(index).ok_or_else(|| Failure::internal("the instance's slot is gone"))?;
+    let failure = match self.outcome.take() {
+      Some(Ok(Made::Instance(instance))) => {
+        slot.instance.set(Some(instance));
+        return env.uint32(index).map_err(|_| Failure::Pending);
+      }
+      Some(Ok(Made::Values(_))) | None => self.unfinished(store),
+      Some(Err(Broken { error, outer_frames })) => store.failure_in(error, outer_frames),
+    };
+    // One that found no memory is tried again.
+    if !failure.is_limit() {
+      self.leave_slot(env, store)?;
+    }
+    Err(failure)
+  }
+
+  /// Gives up the slot of an instance that was not made.
+  pub fn leave_slot(&self, env: RawEnv, store: &StoreInner) -> Result<(), Failure> {
+    let Some(index) = self.made_slot else { return Ok(()) };
+    if let Some(slot) = store.slot(index) {
+      slot.leave(&store.state);
+    }
+    match store.holder_part(env, 0) {
+      Ok(instances) => env.set_element(instances, index, env.undefined()).map_err(|_| Failure::Pending),
+      Err(_) => Ok(()),
+    }
+  }
+
+  /// What an operation ends with that had no end of its own.
+  pub fn unfinished(&self, store: &StoreInner) -> Failure {
+    match self.slot().and_then(InstanceSlot::exit_code) {
+      Some(code) => Failure::exit(code),
+      None if store.is_closed() => Failure::closed("store"),
+      None => Failure::internal("the call ended without an outcome"),
+    }
+  }
+}
+
+struct Pointer(*mut Operation);
+// SAFETY: the operation travels with the store's task; see `Operation::run`.
+unsafe impl Send for Pointer {}
+
+impl Pointer {
+  fn end(self, outcome: Result<Made, Broken>) {
+    // SAFETY: see `Operation::run`.
+    unsafe { (*self.0).outcome = Some(outcome) };
+  }
+}
+
+impl StoreInner {
+  /// Converts an argument as far as JavaScript is needed. `Ok(None)` if the value is not of the type.
+  pub fn param(&self, env: RawEnv, ty: &ValType, value: Value) -> Result<Option<Param>, Failure> {
+    let prepared = match self.prepare(env, ty, value)? {
+      None => return Ok(None),
+      Some(Ready::Val(val)) => return Ok(Some(Param::Val(val))),
+      Some(Ready::Reference(prepared)) => prepared,
+    };
+    let ValType::Ref(reference) = ty else { return Ok(None) };
+    Ok(match prepared {
+      Prepared::Null if reference.is_nullable() => Some(Param::Val(Val::null_ref(reference.heap_type()))),
+      Prepared::Func(Some(func)) => Some(Param::Val(Val::FuncRef(Some(func)))),
+      Prepared::Any(value) if matches!(reference.heap_type(), wasmtime::HeapType::Extern) => {
+        Some(Param::Extern(self.keep_extern(env, value)?))
+      }
+      Prepared::Null | Prepared::Func(None) | Prepared::Any(_) => None,
+    })
+  }
+}
+
+async fn call(call: Call, ctx: StoreContextMut<'_, StoreData>) -> Result<Vec<Output>, Broken> {
+  let Call { func, types, params, results } = call;
+  // References made here are rooted for this call only.
+  let mut scope = RootScope::new(ctx);
+  let mut vals = Vec::with_capacity(params.len());
+  for (index, (param, ty)) in params.into_iter().zip(&types).enumerate() {
+    let val = match param {
+      Param::Val(val) => Ok(val),
+      Param::Extern(slot) => {
+        collect_values(&mut scope);
+        ExternRef::new(&mut scope, slot).map(|rooted| Val::ExternRef(Some(rooted)))
+      }
+    };
+    match val {
+      Ok(val) if !ty.is_ref() || val.matches_ty(&mut scope, ty).unwrap_or(false) => vals.push(val),
+      Ok(_) => {
+        let message =
+          format!("param[{index}] expected {}, got a function of another type", crate::values::expectation(ty));
+        let typed = TypedFailure { kind: FailureKind::Type, message, detail: crate::failure::ErrorDetail::default() };
+        return Err(Broken { error: wasmtime::Error::new(HostFailure(typed)), outer_frames: 0 });
+      }
+      Err(error) => return Err(Broken { error, outer_frames: 0 }),
+    }
+  }
+  let mut values = vec![Val::I32(0); results];
+  if let Err(error) = func.call_async(&mut scope, &vals, &mut values).await {
+    return Err(broken(error, &mut scope));
+  }
+  let mut outputs = Vec::with_capacity(values.len());
+  for val in values {
+    outputs.push(match val {
+      Val::ExternRef(Some(rooted)) => match rooted.to_owned_rooted(&mut scope) {
+        Ok(owned) => Output::Extern(owned),
+        Err(error) => return Err(broken(error, &mut scope)),
+      },
+      val => Output::Val(val),
+    });
+  }
+  Ok(outputs)
+}
+
+async fn instantiate(
+  pre: wasmtime::InstancePre<StoreData>,
+  mut ctx: StoreContextMut<'_, StoreData>,
+) -> Result<wasmtime::Instance, Broken> {
+  match pre.instantiate_async(&mut ctx).await {
+    Ok(instance) => Ok(instance),
+    Err(error) => Err(broken(error, &mut ctx)),
+  }
+}
+
+/// Collects what wasm no longer holds, if many values may be waiting for that. On the JavaScript thread.
+fn collect_values(scope: &mut impl AsContextMut<Data = StoreData>) {
+  let mut ctx = scope.as_context_mut();
+  let inner = ctx.data().inner;
+  // SAFETY: the store inner owns the store whose context this is; the first poll of an operation is on its own thread.
+  let store = unsafe { &*inner };
+  if store.should_collect_values() {
+    let _ = ctx.gc(None);
+    store.values_collected();
+  }
+}
+
+/// The frames of the calls around an operation are on the stack now, and in the error's trace.
+fn broken(error: wasmtime::Error, ctx: &mut impl AsContextMut) -> Broken {
+  Broken { error, outer_frames: WasmBacktrace::force_capture(ctx.as_context_mut()).frames().len() }
+}
