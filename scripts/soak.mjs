@@ -233,7 +233,8 @@ async function soak(name, asked) {
     if (n === later) rss.later = await settledRss()
   }
   rss.end = await settledRss()
-  const alive = Object.fromEntries(Object.entries(stats()).filter(([, count]) => count !== 0))
+  const { tasks, ...counts } = stats()
+  const alive = Object.fromEntries(Object.entries({ ...counts, ...tasks }).filter(([, count]) => count !== 0))
   const growthSinceEarly = Number((rss.end / rss.early - 1).toFixed(4))
   const growthSinceLater = Number((rss.end / rss.later - 1).toFixed(4))
   const ok = (strict ? growthSinceEarly : growthSinceLater) <= 0.1 && Object.keys(alive).length === 0
