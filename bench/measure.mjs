@@ -59,6 +59,18 @@ export function measure(group, effort) {
       samples.push(time(variant, count) / count)
     }
   }
+  return rowsOf(group, runs)
+}
+
+/**
+ * What was measured of each variant of a group, beside the first floor and the first WebAssembly of Node.
+ *
+ * @param {{ name: string }} group
+ * @param {{ variant: { name: string, side: string }, count: number, samples: number[] }[]} runs
+ * @returns {Row[]}
+ */
+export function rowsOf(group, runs) {
+  /** @type {Row[]} */
   const rows = runs.map(({ variant, count, samples }) => {
     const sorted = samples.toSorted((a, b) => a - b)
     return {
@@ -116,7 +128,7 @@ function time(variant, count) {
 }
 
 /** @param {number[]} sorted */
-function median(sorted) {
+export function median(sorted) {
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }

@@ -2,13 +2,15 @@ import { cpus, loadavg } from 'node:os'
 import { Runtime } from '../index.mjs'
 
 /** @typedef {import('./measure.mjs').Row} Row */
+/** @typedef {import('./measure-async.mjs').Figure} Figure */
 
 /**
  * What the numbers belong to.
  *
  * @param {boolean} quick
+ * @param {{ node: string, v8: string } | undefined} jspi The Node.js that JSPI is measured in.
  */
-export function describeRun(quick) {
+export function describeRun(quick, jspi) {
   const { versions } = new Runtime()
   const processors = cpus()
   return {
@@ -18,6 +20,7 @@ export function describeRun(quick) {
       v8: process.versions.v8,
       nodeWasmtime: versions.nodeWasmtime,
       wasmtime: versions.wasmtime,
+      ...(jspi === undefined ? {} : { jspiNode: jspi.node, jspiV8: jspi.v8 }),
     },
     platform: `${process.platform}-${process.arch}`,
     cpu: { model: processors[0]?.model.trim() ?? 'unknown', count: processors.length },
@@ -30,13 +33,20 @@ export function describeRun(quick) {
 }
 
 /**
- * Rows of one group as lines of a table.
+ * Rows and figures of one group as lines of a table.
  *
  * @param {Row[]} rows
+ * @param {Figure[]} [figures]
  */
-export function table(rows) {
-  const head =
-    `${rows[0]?.group ?? ''}`.padEnd(56) + 'time'.padStart(11) + 'x floor'.padStart(10) + 'x Node'.padStart(10)
+export function table(rows, figures = []) {
+  return [...(rows.length > 0 ? rowLines(rows) : []), ...(figures.length > 0 ? figureLines(figures, rows) : [])].join(
+    '\n',
+  )
+}
+
+/** @param {Row[]} rows */
+function rowLines(rows) {
+  const head = title(rows) + 'time'.padStart(11) + 'x floor'.padStart(10) + 'x Node'.padStart(10)
   const lines = rows.map(
     ({ name, ns, toFloor, toWebAssembly }) =>
       `  ${name}`.padEnd(56) +
@@ -44,14 +54,35 @@ export function table(rows) {
       ratio(toFloor).padStart(10) +
       ratio(toWebAssembly).padStart(10),
   )
-  return [head, ...lines].join('\n')
+  return [head, ...lines]
 }
+
+/**
+ * @param {Figure[]} figures
+ * @param {Row[]} rows Those above them.
+ */
+function figureLines(figures, rows) {
+  const head = rows.length > 0 ? [] : [title(figures) + 'value'.padStart(11) + 'least to greatest'.padStart(20)]
+  const lines = figures.map(
+    ({ name, unit, value, least, greatest }) =>
+      `  ${name}`.padEnd(56) +
+      `${amount(value)} ${unit}`.trimEnd().padStart(11) +
+      `${amount(least)} to ${amount(greatest)}`.padStart(20),
+  )
+  return [...head, ...lines]
+}
+
+/** @param {{ group: string }[]} lines */
+const title = (lines) => (lines[0]?.group ?? '').padEnd(56)
 
 /** @param {number} ns */
 function duration(ns) {
   if (ns < 1000) return `${ns.toFixed(1)} ns`
   return ns < 1e6 ? `${(ns / 1000).toFixed(2)} µs` : `${(ns / 1e6).toFixed(2)} ms`
 }
+
+/** @param {number} value */
+const amount = (value) => (Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 2 : 1))
 
 /** @param {number | undefined} value */
 const ratio = (value) => (value === undefined ? '-' : value.toFixed(value < 10 ? 2 : 0))

@@ -88,8 +88,22 @@ export class Operation extends CallScope implements Stoppable {
 
   /** Runs it to its end. An async function, so that errors show the caller in their stack, and its context is kept. */
   async run(): Promise<any> {
+    const { handle } = this.#core
     try {
-      const result: unknown = await this.#drive()
+      if (!this.#reserve()) await this.#turn()
+      this.#checkStopped()
+      let how = PROCEED
+      let value: unknown
+      for (;;) {
+        const progress: unknown = scopes.run(this, opStep, handle, this.#id, how, value)
+        how = PROCEED
+        value = undefined
+        if (progress === DONE) break
+        if (progress === TURN) await nextTurn()
+        else if (typeof progress === 'number') await arrival(this.#core)
+        else ({ how, value } = await this.#wait(progress))
+      }
+      const result: unknown = opFinish(handle, this.#id)
       if (this.#reason === undefined) return result
     } catch (error) {
       if (this.#reason === undefined) throw error
@@ -98,23 +112,6 @@ export class Operation extends CallScope implements Stoppable {
       this.#end()
     }
     throw this.#reason([])
-  }
-
-  async #drive(): Promise<unknown> {
-    const { handle } = this.#core
-    if (!this.#reserve()) await this.#turn()
-    this.#checkStopped()
-    let how = PROCEED
-    let value: unknown
-    for (;;) {
-      const progress: unknown = scopes.run(this, opStep, handle, this.#id, how, value)
-      how = PROCEED
-      value = undefined
-      if (progress === DONE) return opFinish(handle, this.#id)
-      if (progress === TURN) await nextTurn()
-      else if (typeof progress === 'number') await arrival(this.#core)
-      else ({ how, value } = await this.#wait(progress))
-    }
   }
 
   #checkStopped(): void {

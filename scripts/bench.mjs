@@ -1,14 +1,24 @@
 /**
- * Measures what calls, host calls, instances and copies cost, beside Node's own WebAssembly and beside Node-API alone:
- * `npm run bench`, with `-- --quick` for a few seconds' check that everything works. `--output FILE` says where the
- * numbers go; the default is bench/results/latest.json.
+ * Measures what calls, host calls, instances and copies cost, beside Node's own WebAssembly and beside Node-API alone, and
+ * what asynchronous calls cost, beside JavaScript's own promises: `npm run bench`, with `-- --quick` for a few seconds'
+ * check that everything works. `--output FILE` says where the numbers go; the default is bench/results/latest.json.
+ *
+ * Promises are also measured beside V8's own way to wait for them (JSPI), if this Node.js has it, or if the environment
+ * variable JSPI_NODE names the binary of one that has.
  */
 import { parseArgs } from 'node:util'
+import { asyncCalls } from '../bench/async-calls.mjs'
 import { calls } from '../bench/calls.mjs'
+import { eventLoop } from '../bench/event-loop.mjs'
 import { instances } from '../bench/instances.mjs'
+import { findJspi } from '../bench/jspi-process.mjs'
 import { measure } from '../bench/measure.mjs'
+import { measureAsync } from '../bench/measure-async.mjs'
 import { memory } from '../bench/memory.mjs'
+import { parallel } from '../bench/parallel.mjs'
+import { parked } from '../bench/parked.mjs'
 import { describeRun, table } from '../bench/report.mjs'
+import { waiting } from '../bench/waiting.mjs'
 import { Runtime } from '../index.mjs'
 import { at, writeJson } from './lib/project.mjs'
 
@@ -18,22 +28,45 @@ const { values } = parseArgs({
     output: { type: 'string', default: at('bench', 'results', 'latest.json') },
   },
 })
-const effort = values.quick ? { rounds: 3, sampleMs: 1, scale: 0.01 } : { rounds: 11, sampleMs: 50, scale: 1 }
+const effort = values.quick
+  ? { rounds: 3, sampleMs: 1, scale: 0.01, loopRounds: 1, loopMs: 300, parkedRounds: 1, parked: 500 }
+  : { rounds: 11, sampleMs: 50, scale: 1, loopRounds: 5, loopMs: 2000, parkedRounds: 3, parked: 10_000 }
 
-const run = describeRun(values.quick)
+const jspi = await findJspi()
+const run = describeRun(values.quick, jspi?.versions)
 console.log(
-  `node-wasmtime ${run.versions.nodeWasmtime}, Wasmtime ${run.versions.wasmtime}, Node.js ${run.versions.node}`,
+  `node-wasmtime ${run.versions.nodeWasmtime}, Wasmtime ${run.versions.wasmtime}, Node.js ${run.versions.node}` +
+    (jspi === undefined ? '' : `, JSPI of Node.js ${jspi.versions.node}`),
 )
 console.log(`${run.cpu.count} x ${run.cpu.model}. ${run.note}`)
-console.log('"x floor" is against the first row of Node-API alone, "x Node" against Node\'s own WebAssembly.\n')
+console.log(
+  '"x floor" is against the first row of Node-API or JavaScript alone, "x Node" against Node\'s own WebAssembly.\n',
+)
+
+const rows = []
+const figures = []
+function report(moreRows, moreFigures = []) {
+  rows.push(...moreRows)
+  figures.push(...moreFigures)
+  console.log(`${table(moreRows, moreFigures)}\n`)
+}
+async function reportAsync(groups) {
+  for (const group of groups) {
+    const measured = await measureAsync(group, effort)
+    report(measured.rows, measured.figures)
+  }
+}
 
 const runtime = new Runtime()
-const rows = []
-for (const group of [calls, memory, instances].flatMap((groups) => groups(runtime))) {
-  const measured = measure(group, effort)
-  rows.push(...measured)
-  console.log(`${table(measured)}\n`)
-}
+for (const group of [calls, memory, instances].flatMap((groups) => groups(runtime))) report(measure(group, effort))
+await reportAsync(await asyncCalls(runtime, jspi))
+await reportAsync(waiting(runtime, jspi))
+jspi?.close()
+const { groups, close } = await parallel()
+await reportAsync(groups)
+await close()
+report([], await eventLoop(runtime, effort))
 runtime.close()
-writeJson(values.output, { ...run, effort, rows })
+report([], await parked(effort))
+writeJson(values.output, { ...run, effort, rows, figures })
 console.log(`written to ${values.output}`)

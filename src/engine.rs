@@ -128,6 +128,8 @@ impl Engine {
     apply_proposals(&mut config, options);
     let interruptible = options.interruptible.unwrap_or(true);
     config.epoch_interruption(interruptible);
+    #[cfg(unix)]
+    config.with_host_stack(Arc::new(crate::fiber_stacks::FiberStacks::new()));
     apply_compiler(&mut config, options)?;
     apply_memory(&mut config, options);
     let inner = wasmtime::Engine::new(&config)

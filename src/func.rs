@@ -51,6 +51,11 @@ pub fn func_type(
   let read = || {
     let store = StoreInner::of(raw, Value(store.raw()))?;
     let func = store.func_at(index)?;
+    if let Some(prepared) = store.export_func(index) {
+      // SAFETY: the store keeps it as long as it lives, and `store` pins that.
+      let signature = unsafe { &*prepared }.signature();
+      return Ok(extern_info(&wasmtime::ExternType::Func(signature.ty.clone())));
+    }
     store.with(|ctx| extern_info(&wasmtime::ExternType::Func(func.ty(&ctx))))
   };
   read().map_err(|failure| failure.into_napi(raw))
@@ -62,7 +67,12 @@ fn export_func<'a>(store: &'a StoreInner, index: u32, slot: u32, name: &str) -> 
     known
   } else {
     let func = store.func_at(index)?;
-    let ty = store.with_even_closed(|ctx| func.ty(&ctx))?;
+    // While the guest runs on another thread only the module can tell.
+    let known = store.slot(slot).filter(|_| store.is_busy()).and_then(|slot| slot.func_type(name));
+    let ty = match known {
+      Some(ty) => ty,
+      None => store.with_even_closed(|ctx| func.ty(&ctx))?,
+    };
     store.add_export_func(index, ExportFunc::new(store, func, Signature::new(ty), store.slot(slot), name))
   };
   // SAFETY: not null, and the store keeps it as long as it lives.

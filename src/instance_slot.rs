@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use napi::sys;
-use wasmtime::{AsContextMut, Extern};
+use wasmtime::{AsContextMut, Extern, FuncType};
 
 use crate::env_state::EnvState;
 use crate::failure::Failure;
@@ -91,6 +91,19 @@ impl InstanceSlot {
     };
     self.exports.borrow_mut().insert(name.into(), index);
     Ok(index)
+  }
+
+  /// Looks all exports up, so that they can be found while the guest runs on another thread.
+  pub fn find_exports(&self, store: &StoreInner, own_slot: u32) -> Result<(), Failure> {
+    for export in self.module.exports() {
+      self.export(store, own_slot, export.name())?;
+    }
+    Ok(())
+  }
+
+  /// The type of an exported function, which needs no store.
+  pub fn func_type(&self, name: &str) -> Option<FuncType> {
+    self.module.get_export(name).and_then(|ty| ty.func().cloned())
   }
 
   /// The JavaScript object of the instance, for host functions that want it.

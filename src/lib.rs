@@ -12,6 +12,8 @@ mod export_func;
 mod extern_ref;
 mod extern_type;
 mod failure;
+#[cfg(unix)]
+mod fiber_stacks;
 mod func;
 mod global;
 mod home;

@@ -175,6 +175,7 @@ impl Operation {
     let failure = match self.outcome.take() {
       Some(Ok(Made::Instance(instance))) => {
         slot.instance.set(Some(instance));
+        slot.find_exports(store, index)?;
         return env.uint32(index).map_err(|_| Failure::Pending);
       }
       Some(Ok(Made::Values(_))) | None => self.unfinished(store),

@@ -1,0 +1,28 @@
+// A guest that knows nothing of promises: for it, `fetch` is a function that returns when it has the text.
+
+/**
+ * Gets a text. The host puts it into memory that it gets from `alloc`.
+ * @returns The address in the upper half, the length in bytes in the lower.
+ */
+@external("host", "fetch")
+declare function fetch(url: usize, length: i32): u64
+
+/** Memory for what the host brings: an address, or a text. */
+export function alloc(size: i32): usize {
+  return heap.alloc(max(size, 1))
+}
+
+/** Counts the words of the text that is found at a URL. */
+export function countWords(url: usize, length: i32): i32 {
+  const text = fetch(url, length)
+  const start = <usize>(text >> 32)
+  const end = start + <usize>(text & 0xffffffff)
+  let words = 0
+  let before: u8 = 32
+  for (let at = start; at < end; at++) {
+    const byte = load<u8>(at)
+    if (byte > 32 && before <= 32) words++
+    before = byte
+  }
+  return words
+}

@@ -1,0 +1,103 @@
+// Plays the clients, and tells what comes.
+
+import { Client } from './client.mjs'
+import { RefusedError } from './plugin-host.mjs'
+
+/** @import { PluginHost } from './plugin-host.mjs' */
+
+/** Modules that are not taken as plugins, in WebAssembly's text format. */
+const refused = [
+  '(module (memory (export "memory") 1) (func (export "alloc")))',
+  '(module (memory (export "memory") 1 1000) (func (export "alloc")))',
+  '(module (memory 1 16) (func (export "alloc")))',
+  '(module (import "host" "memory" (memory 1 16)) (func (export "alloc")))',
+]
+
+/**
+ * @param {PluginHost} host
+ * @param {string} url
+ * @param {() => Promise<void>} stop Shuts the server down.
+ */
+export async function play(host, url, stop) {
+  console.log('1. A plugin whose memory is not bounded is refused')
+  for (const source of refused) {
+    const error = await host.load(source).catch((/** @type {unknown} */ error) => error)
+    console.log(`   ${error instanceof RefusedError ? error.message : `taken, or failed otherwise: ${error}`}`)
+  }
+
+  const client = new Client(url)
+  await routes(client)
+  await manyAtOnce(client)
+  await disconnect(client)
+  await metrics(client)
+  await shutDown(client, stop)
+  const { stores, memoryBytes, tasks } = host.stats
+  console.log(`left: ${stores} stores, ${memoryBytes} bytes, ${tasks.pool + tasks.parked} calls`)
+}
+
+/** @param {Client} client */
+async function routes(client) {
+  console.log('2. One request after the other')
+  /** @type {(route: string, text: string) => Promise<void>} */
+  const show = async (route, text) => console.log(`   ${route} "${text}": ${await client.post(route, text)}`)
+  await show('echo', 'grüße')
+  await show('upper', 'grüße')
+  await show('greet', 'Good morning')
+  await show('count', 'first')
+  await show('count', 'second: a new instance')
+  await show('divide', 'five!')
+  await show('divide', '')
+  await show('alloc', 'not a route')
+  console.log(`   echo with 100,000 letters: ${await client.post('echo', 'x'.repeat(100_000))}`)
+}
+
+/** @param {Client} client */
+async function manyAtOnce(client) {
+  console.log('3. A plugin loops without an end, and 100 other requests come at once')
+  let isOver = false
+  const endless = client.post('spin', '').finally(() => (isOver = true))
+  const users = Array.from({ length: 100 }, (_, index) => `user${index}`)
+  const answers = await Promise.all(users.map((user) => client.post('greet', 'Hello', { user })))
+  console.log(`   all had their answers before the end of the loop: ${!isOver}`)
+  const right = answers.filter((answer, index) => answer === `200 Hello, User${index}`)
+  console.log(`   answers with the right user's name: ${right.length}`)
+  console.log(`   the loop: ${await endless}`)
+}
+
+/** @param {Client} client */
+async function disconnect(client) {
+  console.log('4. A client leaves while its plugin loops')
+  const controller = new AbortController()
+  const left = client.post('spin', '', { signal: controller.signal }).catch(() => 'gone')
+  await client.untilMetrics('plugin_requests_running 1')
+  controller.abort()
+  await left
+  await client.untilMetrics('plugin_requests_running 0')
+  console.log('   the server has stopped the plugin')
+}
+
+/** @param {Client} client */
+async function metrics(client) {
+  console.log('5. What the server has counted')
+  for (const line of await client.metrics()) {
+    if (line.startsWith('plugin_') || line.startsWith('wasmtime_')) console.log(`   ${line}`)
+  }
+}
+
+/**
+ * @param {Client} client
+ * @param {() => Promise<void>} stop
+ */
+async function shutDown(client, stop) {
+  console.log('6. The server shuts down while it works for two requests')
+  // The database takes long for this user, but not as long as the server waits.
+  const slow = client.post('greet', 'Goodbye', { user: 'sid' })
+  const endless = client.post('spin', '')
+  await client.untilMetrics('plugin_requests_running 2')
+  const stopped = stop()
+  const late = client.post('echo', 'too late').catch(() => 'refused')
+  console.log(`   the one that waits for the database: ${await slow}`)
+  console.log(`   the one that loops: ${await endless}`)
+  console.log(`   one that comes later: ${await late}`)
+  await stopped
+}
