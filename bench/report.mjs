@@ -82,7 +82,13 @@ function duration(ns) {
 }
 
 /** @param {number} value */
-const amount = (value) => (Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 2 : 1))
+const amount = (value) => (Number.isInteger(value) ? String(value) : digits(value, 1))
 
 /** @param {number | undefined} value */
-const ratio = (value) => (value === undefined ? '-' : value.toFixed(value < 10 ? 2 : 0))
+const ratio = (value) => (value === undefined ? '-' : digits(value, 0))
+
+/**
+ * @param {number} value
+ * @param {number} most Digits after the point of what is at least 10.
+ */
+const digits = (value, most) => (value < 0.1 ? value.toPrecision(2) : value.toFixed(value < 10 ? 2 : most))

@@ -1,6 +1,11 @@
 //! What Node-API costs by itself: the floor that the benchmark compares with. Not part of the public API.
 //! Lives on: the JavaScript thread.
 
+use napi::bindgen_prelude::{AsyncTask, Env, FnArgs, Function, Task};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::Status;
+use napi_derive::napi;
+
 use crate::failure::Failure;
 use crate::raw_call::{ARGS, index_arg, raw_functions};
 use crate::raw_env::{CallbackInfo, RawEnv, Value};
@@ -42,4 +47,51 @@ fn call_loop(env: RawEnv, args: &[Value; ARGS], calls_per_scope: u32) -> Result<
 raw_functions! {
   "benchCallback" => |env, args| call_loop(env, args, 128);
   "benchCallbackScoped" => |env, args| call_loop(env, args, 1);
+}
+
+type RoundTripFunction = ThreadsafeFunction<FnArgs<(i32, i32)>, i32, FnArgs<(i32, i32)>, Status, false>;
+
+/// Calls from a thread of their own, each waiting for the answer to the one before.
+pub struct RoundTrips {
+  function: RoundTripFunction,
+  count: u32,
+}
+
+impl Task for RoundTrips {
+  type Output = i32;
+  type JsValue = i32;
+
+  fn compute(&mut self) -> napi::Result<i32> {
+    let (answers, answer) = std::sync::mpsc::channel();
+    let mut last = 0;
+    for _ in 0..self.count {
+      let answers = answers.clone();
+      let status = self.function.call_with_return_value(
+        (last, 1).into(),
+        ThreadsafeFunctionCallMode::NonBlocking,
+        move |value, _| {
+          // The receiver is gone only when the environment is, too.
+          let _ = answers.send(value);
+          Ok(())
+        },
+      );
+      if status != Status::Ok {
+        return Err(napi::Error::from_reason("the environment is ending"));
+      }
+      last = answer.recv().map_err(|_| napi::Error::from_reason("the environment is ending"))??;
+    }
+    Ok(last)
+  }
+
+  fn resolve(&mut self, _: Env, output: i32) -> napi::Result<i32> {
+    Ok(output)
+  }
+}
+
+/// Calls a JavaScript function `(i32, i32) -> i32` from another thread, one threadsafe-function round trip for each call:
+/// what async mode would cost if the guest were always elsewhere.
+#[napi(catch_unwind, skip_typescript)]
+pub fn bench_round_trip(callback: Function<FnArgs<(i32, i32)>, i32>, count: u32) -> napi::Result<AsyncTask<RoundTrips>> {
+  let function = callback.build_threadsafe_function().build()?;
+  Ok(AsyncTask::new(RoundTrips { function, count }))
 }

@@ -19,11 +19,12 @@ export class Client {
    *
    * @param {string} route
    * @param {string} text
-   * @param {{ user?: string, signal?: AbortSignal }} [options]
+   * @param {{ user?: string, timeoutMs?: number, signal?: AbortSignal }} [options]
    * @returns {Promise<Answer>}
    */
-  async post(route, text, { user = 'ada', signal } = {}) {
-    const options = { method: 'POST', body: text, headers: { 'x-user': user }, signal: signal ?? null }
+  async post(route, text, { user = 'ada', timeoutMs, signal } = {}) {
+    const headers = { 'x-user': user, 'x-timeout-ms': `${timeoutMs ?? ''}` }
+    const options = { method: 'POST', headers, body: text, signal: signal ?? null }
     const response = await fetch(`${this.#url}/${route}`, options)
     return `${response.status} ${await response.text()}`
   }

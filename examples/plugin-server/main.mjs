@@ -10,10 +10,10 @@ import { PluginHost } from './plugin-host.mjs'
 import { PluginServer } from './plugin-server.mjs'
 
 /** Milliseconds that a plugin has for a request. */
-const TIMEOUT = 1000
+const TIMEOUT = 5000
 
-/** Milliseconds that requests have when the server is to end. */
-const GRACE = 500
+/** Milliseconds that requests have left when the server is to end. */
+const GRACE = 1000
 
 const [mode, port = '8080'] = process.argv.slice(2)
 

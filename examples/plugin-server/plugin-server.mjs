@@ -40,7 +40,7 @@ export class PluginServer {
 
   /**
    * @param {PluginHost} host
-   * @param {number} timeoutMs Milliseconds that a plugin has for a request.
+   * @param {number} timeoutMs Milliseconds that a plugin has for a request. A client may ask for less.
    */
   constructor(host, timeoutMs) {
     this.#host = host
@@ -120,12 +120,18 @@ export class PluginServer {
     try {
       const body = await bodyOf(request)
       const user = String(request.headers['x-user'] ?? '')
-      return await this.#host.run(route, body, { user, signal: controller.signal }, this.#timeoutMs)
+      return await this.#host.run(route, body, { user, signal: controller.signal }, this.#timeoutOf(request))
     } finally {
       this.#running.delete(controller)
       // After the deadline, ends what host functions still do for the request.
       controller.abort()
     }
+  }
+
+  /** @param {IncomingMessage} request */
+  #timeoutOf(request) {
+    const asked = Number(request.headers['x-timeout-ms'])
+    return asked >= 0 ? Math.min(asked, this.#timeoutMs) : this.#timeoutMs
   }
 }
 

@@ -1,11 +1,6 @@
 // A guest that knows nothing of promises: for it, `fetch` is a function that returns when it has the text.
 
-/**
- * Gets a text. The host puts it into memory that it gets from `alloc`.
- * @returns The address in the upper half, the length in bytes in the lower.
- */
-@external("host", "fetch")
-declare function fetch(url: usize, length: i32): u64
+import { fetch } from './shared/host'
 
 /** Memory for what the host brings: an address, or a text. */
 export function alloc(size: i32): usize {

@@ -1,8 +1,6 @@
 // A guest that computes for long. It is ordinary code, and knows of no threads.
 
-/** Tells the host how much is done, in percent. The guest does not wait for it. */
-@external("host", "progress")
-declare function progress(percent: i32): void
+import { progress } from './shared/host'
 
 /** Numbers in a block. */
 const BLOCK: i32 = 1000

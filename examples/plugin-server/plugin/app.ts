@@ -1,13 +1,7 @@
 // The plugin. Every function that takes an address and a length and returns a packed text is a route of the server.
 // It gives no memory back, for its instance lives as long as one request.
 
-/**
- * Looks up what the host knows about the user of this request. To the plugin it is a function that returns; that the
- * host waits for a database, and answers other requests meanwhile, is not to be seen from here.
- * @returns A packed text; 0 if there is nothing.
- */
-@external("host", "lookup")
-declare function lookup(key: usize, length: i32): u64
+import { lookup } from './shared/host'
 
 let visits = 0
 
