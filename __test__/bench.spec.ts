@@ -1,6 +1,7 @@
 // The benchmark works and reports every row. What it measures is not judged here: that depends on the machine.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,6 +20,16 @@ interface Row {
   readonly toWebAssembly?: number
 }
 
+interface Figure {
+  readonly group: string
+  readonly name: string
+  readonly unit: string
+  readonly value: number
+  readonly least: number
+  readonly greatest: number
+  readonly samples: number
+}
+
 interface Report {
   readonly date: string
   readonly versions: Readonly<Record<string, string>>
@@ -26,10 +37,14 @@ interface Report {
   readonly note: string
   readonly quick: boolean
   readonly rows: readonly Row[]
+  readonly figures: readonly Figure[]
 }
 
-/** Every row, by group. */
-const expected: Readonly<Record<string, readonly string[]>> = {
+/** Rows or figures by group, in their order. */
+type Names = Readonly<Record<string, readonly string[]>>
+
+/** Every row of what is synchronous. */
+const expectedRows: Names = {
   'export call (i32, i32) -> i32': [
     'Node-API alone',
     "Node's WebAssembly",
@@ -66,10 +81,76 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
+// Node.js 20 has no JSPI, and an addon need not have the round trip.
+const jspi = (...names: string[]): string[] =>
+  Reflect.has(Reflect.get(globalThis, 'WebAssembly') as object, 'Suspending') ? names : []
+const roundTrip = (...names: string[]): string[] => {
+  const binding = createRequire(import.meta.url)('../binding.js') as object
+  return 'benchRoundTrip' in binding ? names : []
+}
+
+const BURST = 'host calls (i32, i32) -> i32 in one asynchronous call'
+const LOOP = 'a million rounds of a loop, two compute threads'
+
+/** Every row of what is asynchronous. */
+const expectedAsyncRows: Names = {
+  'asynchronous export call (i32, i32) -> i32': [
+    'await of an async function, JavaScript alone',
+    'the same in a worker without async guests',
+    ...jspi("Node's WebAssembly, promising(add)"),
+    'await exports.add.async(a, b)',
+    'await func.callAsync(a, b)',
+  ],
+  [BURST]: [
+    ...roundTrip('a ThreadsafeFunction round trip for each'),
+    'in a call of a sync instance',
+    'in one callAsync',
+  ],
+  'host call that gives a settled promise': [
+    'await of an async function, JavaScript alone',
+    ...jspi("Node's WebAssembly, Suspending"),
+    'async host function',
+  ],
+  '1000 instances, each awaits 10 ms: all of them': [
+    'promises and timers, JavaScript alone',
+    ...jspi("Node's WebAssembly, Suspending"),
+    'instantiateAsync, callAsync, close',
+  ],
+  [LOOP]: ["Node's WebAssembly in a worker", 'in two workers at once', 'one guest', 'two guests at once'],
+}
+
+/** Every figure. */
+const expectedFigures: Names = {
+  [BURST]: ['callAsync / sync instance', ...roundTrip('callAsync / round trip')],
+  [LOOP]: ['two workers / one', 'two guests / one'],
+  'event loop: how late an interval of 10 ms is': [
+    'no guest: ticks over 10 ms late',
+    'no guest: the latest tick',
+    '2 compute, 1 calls the host: ticks over 10 ms late',
+    '2 compute, 1 calls the host: the latest tick',
+  ],
+  'guests without memory, parked in a host call': [
+    'parked at once',
+    'memory for each, before it is called',
+    'memory for each, parked',
+    ...(process.platform === 'linux' ? ['threads of the process', 'memory maps of the process'] : []),
+  ],
+}
+
+function namesOf(lines: readonly { readonly group: string; readonly name: string }[]): Names {
+  const names: Record<string, string[]> = {}
+  for (const { group, name } of lines) (names[group] ??= []).push(name)
+  return names
+}
+
 function bench(...args: string[]): Promise<{ code: number | null; signal: string | null; output: string }> {
   const script = fileURLToPath(new URL('../scripts/bench.mjs', import.meta.url))
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 })
+    const child = spawn(process.execPath, [script, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 120_000,
+      env: { ...process.env, JSPI_NODE: '' },
+    })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
@@ -94,21 +175,28 @@ test('a quick benchmark reports every row with numbers that make sense', async (
   t.true(report.cpu.model.length > 0)
   t.regex(report.note, /may be shared/)
 
-  const found: Record<string, string[]> = {}
-  for (const { group, name } of report.rows) (found[group] ??= []).push(name)
-  t.deepEqual(found, expected)
+  t.deepEqual(namesOf(report.rows), { ...expectedRows, ...expectedAsyncRows })
+  t.deepEqual(namesOf(report.figures), expectedFigures)
 
   for (const row of report.rows) {
     const label = `${row.group}: ${row.name}`
-    for (const value of [row.ns, row.fastest, row.slowest, row.count, row.toWebAssembly]) {
+    for (const value of [row.ns, row.fastest, row.slowest, row.count, row.toFloor ?? 1, row.toWebAssembly ?? 1]) {
       t.true(typeof value === 'number' && Number.isFinite(value) && value > 0, label)
     }
     t.true(row.fastest <= row.ns && row.ns <= row.slowest, label)
+    t.true(output.includes(`  ${row.name} `), label)
+    if (!(row.group in expectedRows)) continue
     // Each operation that goes through Node-API is compared with Node-API alone, if the addon can measure that.
     t.is(row.toFloor !== undefined, / \(i32, i32\) -> i32/.test(row.group), label)
-    t.true(row.toFloor === undefined || (Number.isFinite(row.toFloor) && row.toFloor > 0), label)
-    t.true(output.includes(`  ${row.name} `), label)
+    t.true(row.toWebAssembly !== undefined, label)
   }
+  for (const { group, name, unit, value, least, greatest, samples } of report.figures) {
+    const label = `${group}: ${name}`
+    t.true(Number.isFinite(value) && least <= value && value <= greatest && samples > 0, label)
+    t.true(['x', '%', 'ms', 'KiB', ''].includes(unit), label)
+    t.true(output.includes(`  ${name} `), label)
+  }
+  t.is(report.figures.find(({ name }) => name === 'parked at once')?.value, 500)
   for (const side of ['floor', 'webassembly']) {
     const base = report.rows.find((row) => row.side === side)
     t.is(side === 'floor' ? base?.toFloor : base?.toWebAssembly, 1)

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { Worker } from 'node:worker_threads'
 import { guests } from './guests.mjs'
 
 /**
@@ -37,6 +39,7 @@ async function exportCall(runtime, jspi) {
         return sum
       },
     },
+    { name: 'the same in a worker without async guests', side: 'floor', expected, timed: awaitInWorker() },
     {
       name: 'await exports.add.async(a, b)',
       side: 'node-wasmtime',
@@ -59,7 +62,7 @@ async function exportCall(runtime, jspi) {
     },
   ]
   if (jspi !== undefined) {
-    variants.splice(1, 0, {
+    variants.splice(2, 0, {
       name: "Node's WebAssembly, promising(add)",
       side: 'webassembly',
       expected,
@@ -67,6 +70,28 @@ async function exportCall(runtime, jspi) {
     })
   }
   return { name: 'asynchronous export call (i32, i32) -> i32', variants }
+}
+
+/** In old versions of Node.js, `AsyncLocalStorage`, which async mode uses, makes every promise of its thread slower. */
+function awaitInWorker() {
+  const code = `
+    const { parentPort } = require('node:worker_threads')
+    const own = async (a, b) => (a + b) | 0
+    parentPort.on('message', async (count) => {
+      const start = process.hrtime.bigint()
+      let result = 0
+      for (let i = 0; i < count; i++) result = await own(result, 1)
+      parentPort.postMessage({ result, ns: Number(process.hrtime.bigint() - start) })
+    })`
+  const worker = new Worker(code, { eval: true })
+  worker.unref()
+  return async (count) => {
+    worker.ref()
+    worker.postMessage(count) // oxlint-disable-line unicorn/require-post-message-target-origin
+    const [answer] = await once(worker, 'message')
+    worker.unref()
+    return answer
+  }
 }
 
 // None of the host functions is async here: what is measured is the way to JavaScript and back from a suspended guest.

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Runtime } from '../index.mjs'
 import { guests } from './guests.mjs'
@@ -17,9 +18,10 @@ export async function parallel() {
   const guest = async () => (await runtime.instantiateAsync(compiled, { name: '' })).exports.compute.async
   const computes = [await guest(), await guest()]
   const workers = [computeWorker(bytes), computeWorker(bytes)]
-  const works = workers.map((worker) => (count) => {
+  const works = workers.map((worker) => async (count) => {
     worker.postMessage(count) // oxlint-disable-line unicorn/require-post-message-target-origin
-    return new Promise((resolve) => worker.once('message', resolve))
+    const [result] = await once(worker, 'message')
+    return result
   })
 
   const expected = (count) => {

@@ -30,23 +30,27 @@ async function park(wanted) {
   while (instances.length < wanted) instances.push(await runtime.instantiateAsync(compiled, { name: '' }))
   const made = rss()
 
-  /** @type {string | undefined} */
-  let failure
+  /** @type {string[]} */
+  const failures = []
   const calls = []
-  while (calls.length < wanted && failure === undefined) {
+  while (calls.length < wanted && failures.length === 0) {
     const instance = instances[calls.length]
-    calls.push(instance.exports.run.async().catch((error) => (failure ??= instance.closed ? undefined : limit(error))))
-    if (calls.length % 10 !== 0 && calls.length < wanted) continue
-    while (runtime.stats().tasks.parked < calls.length && failure === undefined) await turn()
+    calls.push(
+      instance.exports.run.async().catch((error) => {
+        if (!instance.closed) failures.push(limit(error))
+      }),
+    )
+    if (calls.length % 50 !== 0 && calls.length < wanted) continue
+    while (runtime.stats().tasks.parked + failures.length < calls.length) await turn()
   }
   const reached = runtime.stats().tasks.parked
   // At a limit of the system nothing else has room, either.
-  if (failure !== undefined) for (const instance of instances.splice(Math.trunc(reached * 0.9))) instance.close()
+  if (failures.length > 0) for (const instance of instances.splice(Math.trunc(reached * 0.9))) instance.close()
 
   const { parked } = runtime.stats().tasks
   const report = {
     parked: reached,
-    failure,
+    failure: failures[0],
     instanceKib: (made - before) / wanted / 1024,
     parkedKib: (rss() - before) / parked / 1024,
     threads: processStatus('Threads'),

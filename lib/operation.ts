@@ -61,7 +61,8 @@ export function scopeOf(instance: object): CallScope | undefined {
 /** A call (or an instantiation) in a store of async mode. */
 export class Operation extends CallScope implements Stoppable {
   readonly #core: StoreCore
-  readonly #id: number
+  /** Its number for native code, which may give it to another operation after the end; -1 from then on. */
+  #id: number
   /** The call under way in this store whose host function made this one. */
   #host: Operation | undefined
   /** Those that were made in a host function of this one. */
@@ -103,7 +104,9 @@ export class Operation extends CallScope implements Stoppable {
         else if (typeof progress === 'number') await arrival(this.#core)
         else ({ how, value } = await this.#wait(progress))
       }
-      const result: unknown = opFinish(handle, this.#id)
+      const id = this.#id
+      this.#id = -1
+      const result: unknown = opFinish(handle, id)
       if (this.#reason === undefined) return result
     } catch (error) {
       if (this.#reason === undefined) throw error
@@ -197,7 +200,7 @@ export class Operation extends CallScope implements Stoppable {
 
   #end(): void {
     this.ended = true
-    opForget(this.#core.handle, this.#id)
+    if (this.#id !== -1) opForget(this.#core.handle, this.#id)
     const { schedule } = this.#core
     const place = schedule.active.indexOf(this)
     if (place !== -1) schedule.active.splice(place, 1)

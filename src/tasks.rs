@@ -62,6 +62,8 @@ pub struct Tasks {
   /// Host calls that have not returned, innermost last.
   frames: UnsafeCell<Vec<*mut HostFrame>>,
   signal: Cell<Signal>,
+  /// Wasm has suspended itself at the end of its slice.
+  yielded: Cell<bool>,
   /// What a compute thread's last poll gave, until the driver at home takes it up.
   arrived: Cell<Option<Poll<()>>>,
   /// Calls that need no answer and were not sent home yet.
@@ -109,6 +111,7 @@ impl Tasks {
       root: UnsafeCell::new(None),
       frames: UnsafeCell::default(),
       signal: Cell::new(Signal::None),
+      yielded: Cell::new(false),
       arrived: Cell::new(None),
       notices: UnsafeCell::default(),
       in_place: Cell::new(0),
@@ -145,6 +148,7 @@ impl Tasks {
     } else if self.in_place.get() > 0 {
       UpdateDeadline::Continue(self.slice)
     } else {
+      self.yielded.set(true);
       UpdateDeadline::Yield(self.slice)
     }
   }
@@ -157,6 +161,7 @@ impl Tasks {
   /// Runs the outermost operation until it suspends.
   fn poll(&self) -> Poll<()> {
     self.signal.set(Signal::None);
+    self.yielded.set(false);
     // SAFETY: only who polls touches the root, and polls do not nest: nothing that a poll runs is JavaScript.
     let Some(root) = (unsafe { &mut *self.root.get() }) else { return Poll::Ready(()) };
     root.as_mut().poll(&mut Context::from_waker(Waker::noop()))
@@ -172,6 +177,10 @@ impl Tasks {
     // SAFETY: as in `poll`; the frames are the future's.
     unsafe { &mut *self.frames.get() }.clear();
     Poll::Ready(())
+  }
+
+  fn has_yielded(&self) -> bool {
+    self.yielded.get()
   }
 
   fn has_root(&self) -> bool {
@@ -322,7 +331,7 @@ impl AwayTask {
       return Slice::Home;
     };
     let polled = tasks.poll_safely();
-    if polled.is_pending() && tasks.signal.get() == Signal::None {
+    if polled.is_pending() && tasks.signal.get() == Signal::None && tasks.has_yielded() {
       if tasks.notice_count() > 0 {
         tasks.home.notify(self.0, tasks.take_notices());
       }

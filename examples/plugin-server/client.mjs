@@ -23,7 +23,7 @@ export class Client {
    * @returns {Promise<Answer>}
    */
   async post(route, text, { user = 'ada', timeoutMs, signal } = {}) {
-    const headers = { 'x-user': user, 'x-timeout-ms': `${timeoutMs ?? ''}` }
+    const headers = { 'x-user': user, ...(timeoutMs === undefined ? {} : { 'x-timeout-ms': `${timeoutMs}` }) }
     const options = { method: 'POST', headers, body: text, signal: signal ?? null }
     const response = await fetch(`${this.#url}/${route}`, options)
     return `${response.status} ${await response.text()}`

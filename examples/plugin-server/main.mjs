@@ -5,6 +5,7 @@
 
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { Database } from './database.mjs'
 import { play } from './play.mjs'
 import { PluginHost } from './plugin-host.mjs'
 import { PluginServer } from './plugin-server.mjs'
@@ -17,7 +18,8 @@ const GRACE = 1000
 
 const [mode, port = '8080'] = process.argv.slice(2)
 
-const host = new PluginHost()
+const database = new Database()
+const host = new PluginHost(database)
 try {
   await host.load(readFileSync(new URL('build/app.wasm', import.meta.url)))
   const server = new PluginServer(host, TIMEOUT)
@@ -27,7 +29,7 @@ try {
     console.log('shutting down')
     await server.stop(GRACE)
   } else {
-    await play(host, await server.listen(0), () => server.stop(GRACE))
+    await play(await server.listen(0), { host, database, stop: () => server.stop(GRACE) })
   }
 } finally {
   host.close()

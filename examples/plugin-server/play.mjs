@@ -3,6 +3,7 @@
 import { Client } from './client.mjs'
 import { RefusedError } from './plugin-host.mjs'
 
+/** @import { Database } from './database.mjs' */
 /** @import { PluginHost } from './plugin-host.mjs' */
 
 /** Modules that are not taken as plugins, in WebAssembly's text format. */
@@ -14,11 +15,19 @@ const refused = [
 ]
 
 /**
- * @param {PluginHost} host
- * @param {string} url
- * @param {() => Promise<void>} stop Shuts the server down.
+ * The server's side.
+ *
+ * @typedef {object} Backstage
+ * @property {PluginHost} host
+ * @property {Database} database
+ * @property {() => Promise<void>} stop Shuts the server down.
  */
-export async function play(host, url, stop) {
+
+/**
+ * @param {string} url
+ * @param {Backstage} backstage
+ */
+export async function play(url, { host, database, stop }) {
   console.log('1. A plugin whose memory is not bounded is refused')
   for (const source of refused) {
     const error = await host.load(source).catch((/** @type {unknown} */ error) => error)
@@ -29,7 +38,7 @@ export async function play(host, url, stop) {
   await routes(client)
   await manyAtOnce(client)
   await metrics(client)
-  await shutDown(client, stop)
+  await shutDown(client, database, stop)
   const { stores, memoryBytes, tasks } = host.stats
   console.log(`left: ${stores} stores, ${memoryBytes} bytes, ${tasks.pool + tasks.parked} calls`)
 }
@@ -78,16 +87,18 @@ async function metrics(client) {
 
 /**
  * @param {Client} client
+ * @param {Database} database
  * @param {() => Promise<void>} stop
  */
-async function shutDown(client, stop) {
+async function shutDown(client, database, stop) {
   console.log('5. The server shuts down while it works for two requests')
-  // The database takes long for this user, but not as long as the server waits.
-  const slow = client.post('greet', 'Goodbye', { user: 'sid' })
+  const unlock = database.lock()
+  const slow = client.post('greet', 'Goodbye')
   const endless = client.post('spin', '')
   await client.untilMetrics('plugin_requests_running 2')
   const stopped = stop()
   const late = client.post('echo', 'too late').catch(() => 'refused')
+  unlock()
   console.log(`   the one that waits for the database: ${await slow}`)
   console.log(`   the one that loops: ${await endless}`)
   console.log(`   one that comes later: ${await late}`)

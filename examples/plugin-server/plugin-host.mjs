@@ -2,9 +2,9 @@
 
 // In a project of your own: import { Runtime } from 'node-wasmtime'
 import { Runtime } from '../../index.mjs'
-import { query } from './database.mjs'
 
 /** @import { CompiledModule, ModuleInstance } from '../../index.mjs' */
+/** @import { Database } from './database.mjs' */
 
 /** Pages of 64 KiB that an instance may have at most: 1 MiB. */
 const MAX_PAGES = 16
@@ -19,7 +19,7 @@ export class RefusedError extends Error {
  * What a request brings along. Host functions find it as `context` of the instance that calls them.
  *
  * @typedef {object} RequestContext
- * @property {string} user
+ * @property {string} user Who asks.
  * @property {AbortSignal} signal Stops the request, and what host functions do for it.
  */
 
@@ -31,11 +31,12 @@ export class PluginHost {
   /** Names of the plugin's functions that answer requests. @type {ReadonlySet<string>} */
   routes = new Set()
 
-  constructor() {
+  /** @param {Database} database What plugins can ask about users. */
+  constructor(database) {
     this.#runtime
       .newHostModuleBuilder('host')
       .newFunctionBuilder()
-      .withModuleFunc(lookup, ['i32', 'i32'], ['i64'])
+      .withModuleFunc((instance, key, length) => lookup(database, instance, key, length), ['i32', 'i32'], ['i64'])
       .withParameterNames('key', 'length')
       .export('lookup')
       .instantiate()
@@ -98,14 +99,15 @@ export class PluginHost {
 /**
  * The host function. The plugin waits for it, and the deadline and the signal of the request hold meanwhile.
  *
+ * @param {Database} database
  * @param {ModuleInstance} instance
  * @param {number} key An i32 is signed in JavaScript; an address is not.
  * @param {number} length
  */
-async function lookup(instance, key, length) {
+async function lookup(database, instance, key, length) {
   const { user, signal } = /** @type {RequestContext} */ (instance.context)
   const name = instance.memory?.readString(key >>> 0, length >>> 0)
-  const value = name === undefined ? undefined : await query(user, name, signal)
+  const value = name === undefined ? undefined : await database.query(user, name, signal)
   if (value === undefined) return 0n
   const bytes = Buffer.from(value)
   // The plugin still waits, so it can be called: this runs within the call that has led here.

@@ -131,7 +131,7 @@ export class PluginServer {
   /** @param {IncomingMessage} request */
   #timeoutOf(request) {
     const asked = Number(request.headers['x-timeout-ms'])
-    return asked >= 0 ? Math.min(asked, this.#timeoutMs) : this.#timeoutMs
+    return asked > 0 ? Math.min(asked, this.#timeoutMs) : this.#timeoutMs
   }
 }
 

@@ -171,7 +171,9 @@ fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
     if !store.state.has_stack(STACK_MARGIN) {
       return Err(Failure::stack_overflow());
     }
+    // Nothing may come between this and the first poll: what is begun has taken the place of whatever else could begin.
     store.begin(tasks, id)?;
+    return go_on(env, &store, tasks);
   } else {
     return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
   }
@@ -181,6 +183,10 @@ fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   if turn.is_over() || !store.state.has_stack(STACK_MARGIN) {
     return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
   }
+  go_on(env, &store, tasks)
+}
+
+fn go_on(env: RawEnv, store: &StoreInner, tasks: &Tasks) -> Result<Value, Failure> {
   match store.advance(env, tasks, false)? {
     Progress::Waits => store.take_promise(env),
     progress => env.uint32(progress.number()).map_err(|_| Failure::Pending),
@@ -192,10 +198,12 @@ fn finish(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, id, ..] = *args;
   let store = store_arg(env, handle)?;
   let tasks = tasks_of(&store)?;
-  match tasks.take(index_arg(env, id)?) {
-    Some(operation) => operation.finish(env, &store),
-    None if store.is_closed() => Err(Failure::closed("store")),
-    None => Err(Failure::internal("the call has not ended")),
+  let id = index_arg(env, id)?;
+  match (tasks.take(id), tasks.operation(id)) {
+    (Some(operation), _) => operation.finish(env, &store),
+    // The store was closed while it was under way.
+    (None, Some(operation)) => Err(Operation::end_of(operation, &store)),
+    (None, None) => Err(Failure::internal("no such call")),
   }
 }
 

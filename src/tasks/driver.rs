@@ -138,6 +138,8 @@ impl StoreInner {
           tasks.parked.set(true);
           return Ok(Progress::Done);
         }
+        // Wasm waits for something that nobody will give it: there is no going on from here.
+        Signal::None if !tasks.has_yielded() => return Ok(self.break_down(env, tasks)),
         Signal::None => {
           self.flush(env, tasks);
           if in_place {
@@ -170,7 +172,7 @@ impl StoreInner {
     }
   }
 
-  /// After a panic nobody knows what state the store is in, so nothing in it can be used again.
+  /// After a panic, or another fault of ours, nobody knows what state the store is in, so nothing in it can be used again.
   #[cold]
   fn break_down(&self, env: RawEnv, tasks: &Tasks) -> Progress {
     tasks.active.borrow_mut().clear();

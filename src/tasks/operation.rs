@@ -200,6 +200,13 @@ impl Operation {
     }
   }
 
+  /// What an operation ends with that is under way in a closed store.
+  pub fn end_of(this: *mut Self, store: &StoreInner) -> Failure {
+    // SAFETY: the operation is in its store's list; the slot is never written after it was made.
+    let slot = unsafe { (*this).slot };
+    Self { work: None, input: None, slot, made_slot: None, outcome: None, stopped: false }.unfinished(store)
+  }
+
   /// What an operation ends with that had no end of its own.
   pub fn unfinished(&self, store: &StoreInner) -> Failure {
     match self.slot().and_then(InstanceSlot::exit_code) {
