@@ -1,5 +1,6 @@
 // Every example is run as a user would run it, in a process of its own.
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, sep } from 'node:path'
@@ -238,4 +239,23 @@ test('the plugin host reports a missing text as an ordinary error', async (t) =>
   t.is(signal, null)
   t.is(code, 1)
   t.regex(stderr, /ENOENT/)
+})
+
+// Windows has no signals: there, `kill` ends the process at once.
+const testSignal = process.platform === 'win32' ? test.skip : test
+
+testSignal('the plugin server serves until it is interrupted, and ends in order', async (t) => {
+  const child = spawn(process.execPath, [join(examples, 'plugin-server', 'main.mjs'), '--serve', '0'], {
+    cwd: tmpdir(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 120_000,
+  })
+  const ended = once(child, 'close')
+  child.stdout.setEncoding('utf8')
+  const [line] = (await once(child.stdout, 'data')) as [string]
+  const url = /^http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0]
+  const response = await fetch(`${url}/upper`, { method: 'POST', body: 'text' })
+  t.is(await response.text(), 'TEXT')
+  child.kill('SIGINT')
+  t.deepEqual(await ended, [0, null])
 })

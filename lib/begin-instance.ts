@@ -1,4 +1,3 @@
-import { LimitError } from './errors'
 import { type Binding, native } from './native'
 import { Operation } from './operation'
 import type { Stopper } from './stopper'
@@ -15,17 +14,12 @@ export async function beginInstance(
   stopper: Stopper,
 ): Promise<void> {
   const slot = core.nextSlot
-  const attempt = async (again?: number): Promise<void> => {
-    const operation = new Operation(core, pre.beginInstance(core.handle, object, again), object)
-    stopper.watch(operation)
-    await operation.run()
-  }
-  try {
-    await attempt()
-  } catch (error) {
-    if (!(error instanceof LimitError) || core.closed) throw error
-    // Perhaps what is in the way is only waiting to be collected.
-    native.collectStores()
-    await attempt(slot)
-  }
+  let operation = new Operation(core, pre.beginInstance(core.handle, object), object)
+  stopper.watch(operation)
+  if ((await operation.run()) !== null) return
+  // There was no memory. Perhaps what is in the way is only waiting to be collected.
+  native.collectStores()
+  operation = new Operation(core, pre.beginInstance(core.handle, object, slot), object)
+  stopper.watch(operation)
+  await operation.run()
 }

@@ -184,10 +184,10 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
     ...args: Args extends readonly any[] ? [...Args] : never
   ): Promise<Awaited<Result>> {
     const { context, hasContext, signal, timeoutMs } = checkAsyncCallOptions(options)
-    const operation = this.#operation(args, context, hasContext)
-    if (signal === undefined && timeoutMs === undefined) return await operation.run()
+    if (signal === undefined && timeoutMs === undefined) return await this.#operation(args, context, hasContext).run()
     const stopper = new Stopper(signal, timeoutMs)
     try {
+      const operation = this.#operation(args, context, hasContext)
       stopper.watch(operation)
       return await operation.run()
     } finally {

@@ -1,14 +1,14 @@
 import { checkInteger } from './call-options'
 import type { CompiledModule } from './compiled-module'
 import { describe } from './describe'
-import { ArgumentError } from './errors'
+import { ArgumentError, ExitError } from './errors'
 import { Func } from './func'
 import type { FunctionDefinition } from './function-definition'
 import { Global } from './global'
 import { type Extern, exportsObject, getExport } from './instance-exports'
 import { Memory } from './memory'
 import { native } from './native'
-import { CallScope, runInScope, scopeOf } from './operation'
+import { CallScope, Operation, runInScope, scopeOf } from './operation'
 import type { Mode, StoreCore } from './store-core'
 import { Table } from './table'
 import type { ModuleExport } from './types'
@@ -158,6 +158,7 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     this.#exitCode = code
     native.instanceClose(this.#core.handle, this.#slot, code)
     if (this.#ownsStore) this.#core.close()
+    else if (this.#core.isAsync) Operation.stopAll(this.#core, this, () => new ExitError(code))
     this.#owner.closed(this)
   }
 

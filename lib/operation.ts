@@ -20,8 +20,7 @@ const TURN = 1
 
 /** A call on whose behalf JavaScript runs: what a host function's `context` is found by. */
 export class CallScope {
-  /** The call that this one was made in, if that has not ended. */
-  readonly outer: CallScope | undefined
+  #outer: CallScope | undefined
   /** The instance whose function is called. */
   readonly instance: object | undefined
   readonly context: unknown
@@ -29,12 +28,18 @@ export class CallScope {
   ended = false
 
   constructor(instance: object | undefined, context: unknown, hasContext: boolean) {
-    let outer = scopes.getStore()
-    while (outer?.ended) outer = outer.outer
-    this.outer = outer
+    this.#outer = scopes.getStore()
+    // Has the one before let go of those that have ended, so that a chain of calls that nobody awaits does not grow.
+    void this.#outer?.outer
     this.instance = instance
     this.context = context
     this.hasContext = hasContext
+  }
+
+  /** The innermost call that this one was made in and that has not ended. Those that have are let go of. */
+  get outer(): CallScope | undefined {
+    while (this.#outer?.ended) this.#outer = this.#outer.#outer
+    return this.#outer
   }
 }
 
@@ -142,6 +147,16 @@ export class Operation extends CallScope implements Stoppable {
     pump(this.#core)
   }
 
+  /** Has all calls of an instance's functions stop. */
+  static stopAll(core: StoreCore, instance: object, reason: StopReason): void {
+    const { active, queue } = core.schedule
+    for (const operation of [...active, ...queue]) {
+      for (const nested of operation.#queue ? [...operation.#queue] : [])
+        if (nested.instance === instance) nested.stop(reason)
+      if (operation.instance === instance) operation.stop(reason)
+    }
+  }
+
   /** The store was closed: whatever it waits for, it will find that out. */
   static closed(core: StoreCore): void {
     const { active, queue } = core.schedule
@@ -171,7 +186,11 @@ export class Operation extends CallScope implements Stoppable {
     const list = this.#host === undefined ? this.#core.schedule.queue : (this.#host.#queue ??= [])
     list.push(this)
     return new Promise((resolve) => {
-      this.#begin = resolve
+      this.#begin = () => {
+        // Not kept: the promise holds the call that it was made in, and that one, the one before.
+        this.#begin = undefined
+        resolve()
+      }
     })
   }
 
@@ -190,20 +209,25 @@ export class Operation extends CallScope implements Stoppable {
         pump(this.#core)
       }
       this.#resume = resume
-      Promise.resolve(promise).then(
-        (value) => settle(FULFILLED, value),
-        (reason) => settle(REJECTED, reason),
-      )
+      try {
+        Promise.resolve(promise).then(
+          (value) => settle(FULFILLED, value),
+          (reason) => settle(REJECTED, reason),
+        )
+      } catch (error) {
+        // A promise whose `constructor` or `then` throws.
+        settle(REJECTED, error)
+      }
       pump(this.#core)
     })
   }
 
   #end(): void {
     this.ended = true
-    if (this.#id !== -1) opForget(this.#core.handle, this.#id)
     const { schedule } = this.#core
     const place = schedule.active.indexOf(this)
     if (place !== -1) schedule.active.splice(place, 1)
+    if (this.#id !== -1) opForget(this.#core.handle, this.#id)
     // What it has not waited for is now its caller's, or nobody's.
     const rest = this.#queue
     if (rest !== undefined && rest.length > 0) {
@@ -247,4 +271,5 @@ native.registerTasks(
     resolve?.()
   },
   (core: StoreCore) => Operation.closed(core),
+  () => void nextTurn().then(native.takeUpArrivals),
 )

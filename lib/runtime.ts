@@ -237,7 +237,9 @@ export class Runtime {
     try {
       await beginInstance(core, resolved.pre, instance, stopper)
     } catch (error) {
-      throw this.#displace(place, error)
+      const ended = instance.closed && instance.exitCode === 0 && error instanceof ExitError && error.exitCode === 0
+      const failure = this.#displace(place, error)
+      if (!ended) throw failure
     } finally {
       this.#reserved.delete(name)
       if (resolved.needsShared) resolved.pre.close()

@@ -1,9 +1,9 @@
 //! What Node-API costs by itself: the floor that the benchmark compares with. Not part of the public API.
 //! Lives on: the JavaScript thread.
 
+use napi::Status;
 use napi::bindgen_prelude::{AsyncTask, Env, FnArgs, Function, Task};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::Status;
 use napi_derive::napi;
 
 use crate::failure::Failure;
@@ -91,7 +91,10 @@ impl Task for RoundTrips {
 /// Calls a JavaScript function `(i32, i32) -> i32` from another thread, one threadsafe-function round trip for each call:
 /// what async mode would cost if the guest were always elsewhere.
 #[napi(catch_unwind, skip_typescript)]
-pub fn bench_round_trip(callback: Function<FnArgs<(i32, i32)>, i32>, count: u32) -> napi::Result<AsyncTask<RoundTrips>> {
+pub fn bench_round_trip(
+  callback: Function<FnArgs<(i32, i32)>, i32>,
+  count: u32,
+) -> napi::Result<AsyncTask<RoundTrips>> {
   let function = callback.build_threadsafe_function().build()?;
   Ok(AsyncTask::new(RoundTrips { function, count }))
 }

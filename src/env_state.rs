@@ -49,6 +49,7 @@ pub struct EnvState {
   index_key: Cell<sys::napi_ref>,
   arrived: Cell<sys::napi_ref>,
   store_closed: Cell<sys::napi_ref>,
+  deferred: Cell<sys::napi_ref>,
   /// The way back for tasks; made with the first store in async mode.
   home: OnceCell<Arc<Home>>,
   turn: Turn,
@@ -81,6 +82,7 @@ impl EnvState {
       index_key: Cell::new(ptr::null_mut()),
       arrived: Cell::new(ptr::null_mut()),
       store_closed: Cell::new(ptr::null_mut()),
+      deferred: Cell::new(ptr::null_mut()),
       home: OnceCell::new(),
       turn: Turn::default(),
       stores: RefCell::default(),
@@ -249,6 +251,11 @@ impl EnvState {
     deref(env, &self.arrived)
   }
 
+  /// Tells JavaScript that more has come home than there is time for in this turn.
+  pub fn deferred(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.deferred)
+  }
+
   /// Tells JavaScript that a store with operations was closed.
   pub fn store_closed(&self, env: RawEnv) -> Option<Value> {
     deref(env, &self.store_closed)
@@ -313,19 +320,21 @@ unsafe extern "C" fn drop_state(_: sys::napi_env, data: *mut c_void, _: *mut c_v
 }
 
 /// Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
-/// whose store was closed. Called once by `lib/operation.ts` when it is loaded.
+/// whose store was closed, and one that calls `takeUpArrivals` at the next turn of the event loop. Called once by `lib/operation.ts` when it is loaded.
 #[napi(catch_unwind)]
 pub fn register_tasks(
   env: Env,
   #[napi(ts_arg_type = "(core: any) => void")] arrived: Unknown,
   #[napi(ts_arg_type = "(core: any) => void")] store_closed: Unknown,
+  #[napi(ts_arg_type = "() => void")] deferred: Unknown,
 ) -> napi::Result<()> {
   let raw = RawEnv(env.raw());
   let state = EnvState::of(raw)?;
-  for (cell, value) in [(&state.arrived, arrived), (&state.store_closed, store_closed)] {
+  let cells = [(&state.arrived, arrived), (&state.store_closed, store_closed), (&state.deferred, deferred)];
+  for (cell, value) in cells {
     let reference = raw
       .reference(Value(value.raw()), 1)
-      .map_err(|_| napi::Error::from_reason("registerTasks expects two functions"))?;
+      .map_err(|_| napi::Error::from_reason("registerTasks expects three functions"))?;
     state.release(cell.replace(reference));
   }
   Ok(())

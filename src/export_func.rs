@@ -205,7 +205,7 @@ impl ExportFunc {
       let mut scope = RootScope::new(ctx);
       let mut params = Vec::with_capacity(prepared.len());
       for (index, (ty, ready)) in prepared.into_iter().enumerate() {
-        if let Some(val) = store.finish(env, scope.as_context_mut(), &ty, ready)? {
+        if let Some(val) = store.finish(scope.as_context_mut(), &ty, ready)? {
           params.push(val);
         } else {
           let arg = args.get(index).copied().unwrap_or_else(|| env.undefined());

@@ -5,12 +5,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wasmtime::{AsContextMut, ExternRef, Func, HeapType, Rooted, StoreContextMut, Val, ValType};
+use wasmtime::{ExternRef, Func, HeapType, RefType, Rooted, StoreContextMut, Val};
 
 use crate::failure::Failure;
 use crate::raw_env::{Kind, RawEnv, Value};
 use crate::signature::type_name;
 use crate::store::{CORE, StoreData, StoreInner};
+use crate::values::Ready;
 
 /// Part of the holder array where the values are.
 const VALUES: u32 = 1;
@@ -76,37 +77,26 @@ impl StoreInner {
   }
 
   /// Keeps a value for an `externref` that is made later.
-  pub fn keep_extern(&self, env: RawEnv, value: Value) -> Result<ExternSlot, Failure> {
+  fn keep_extern(&self, env: RawEnv, value: Value) -> Result<ExternSlot, Failure> {
     let index = self.keep_value(env, value)?;
     Ok(ExternSlot { index, list: Arc::clone(&self.free_values) })
   }
 
-  /// Whether so many values are kept that wasm's garbage may be among them.
-  pub fn should_collect_values(&self) -> bool {
-    self.live_values() >= self.collect_values_at.get()
-  }
-
-  /// Wasm's garbage was collected: sets the next time for it.
-  pub fn values_collected(&self) {
-    let freed = self.free_values.freed.lock().unwrap_or_else(PoisonError::into_inner).len();
-    let live = self.live_values().saturating_sub(u32::try_from(freed).unwrap_or(u32::MAX));
-    self.collect_values_at.set(live.saturating_mul(2).max(1024));
-  }
-
-  fn extern_ref(
+  /// Makes the `externref` of a value that is kept. On the JavaScript thread.
+  pub fn extern_ref(
     &self,
-    env: RawEnv,
     mut ctx: StoreContextMut<'_, StoreData>,
-    value: Value,
-  ) -> Result<Rooted<ExternRef>, Failure> {
+    slot: ExternSlot,
+  ) -> wasmtime::Result<Rooted<ExternRef>> {
     // Wasmtime collects when its own heap is full, and an `externref` is small there whatever JavaScript keeps for it.
-    if self.should_collect_values() {
-      let _ = ctx.gc(None);
-      self.clear_freed_values(env)?;
-      self.collect_values_at.set(self.live_values().saturating_mul(2).max(1024));
+    if self.live_values() >= self.collect_values_at.get() {
+      ctx.gc(None)?;
+      // What is given back is ready for use only when its value is cleared, which the next one that is kept will do.
+      let freed = self.free_values.freed.lock().unwrap_or_else(PoisonError::into_inner).len();
+      let live = self.live_values().saturating_sub(u32::try_from(freed).unwrap_or(u32::MAX));
+      self.collect_values_at.set(live.saturating_mul(2).max(1024));
     }
-    let slot = self.keep_extern(env, value)?;
-    ExternRef::new(ctx, slot).map_err(|error| Failure::internal(error.to_string()))
+    ExternRef::new(ctx, slot)
   }
 
   fn extern_value(
@@ -146,48 +136,18 @@ impl StoreInner {
     }
   }
 
-  /// Converts a reference value; `Ok(None)` if the value is not of the type.
-  ///
-  /// Must not be called inside [`StoreInner::with`] for values that JavaScript may have made tricky (`prepare_reference`
-  /// does what can run JavaScript).
-  pub fn reference_from_js(
-    &self,
-    env: RawEnv,
-    mut ctx: StoreContextMut<'_, StoreData>,
-    ty: &ValType,
-    prepared: Prepared,
-  ) -> Result<Option<Val>, Failure> {
-    let ValType::Ref(reference) = ty else { return Ok(None) };
-    let heap = reference.heap_type();
-    let null = matches!(prepared, Prepared::Null);
-    if null {
-      return Ok(reference.is_nullable().then(|| Val::null_ref(heap)));
-    }
-    match (heap, prepared) {
-      (HeapType::Extern, Prepared::Any(value)) => {
-        let rooted = self.extern_ref(env, ctx, value)?;
-        Ok(Some(Val::ExternRef(Some(rooted))))
-      }
-      (HeapType::Func | HeapType::ConcreteFunc(_), Prepared::Func(Some(func))) => {
-        let val = Val::FuncRef(Some(func));
-        let fits = val.matches_ty(ctx.as_context_mut(), ty).unwrap_or(false);
-        Ok(fits.then_some(val))
-      }
-      _ => Ok(None),
-    }
-  }
-
-  /// The part of a reference's conversion that may run JavaScript.
-  pub fn prepare_reference(&self, env: RawEnv, ty: &ValType, value: Value) -> Result<Prepared, Failure> {
+  /// The first half of a reference's conversion; may run JavaScript.
+  pub fn prepare_reference(&self, env: RawEnv, ty: &RefType, value: Value) -> Result<Option<Ready>, Failure> {
     if env.kind(value) == Kind::Null {
-      return Ok(Prepared::Null);
+      return Ok(ty.is_nullable().then(|| Ready::Val(Val::null_ref(ty.heap_type()))));
     }
-    match ty {
-      ValType::Ref(reference) if matches!(reference.heap_type(), HeapType::Func | HeapType::ConcreteFunc(_)) => {
-        self.func_of_value(env, value).map(Prepared::Func)
+    Ok(match ty.heap_type() {
+      HeapType::Func | HeapType::ConcreteFunc(_) => {
+        self.func_of_value(env, value)?.map(|func| Ready::Val(Val::FuncRef(Some(func))))
       }
-      _ => Ok(Prepared::Any(value)),
-    }
+      HeapType::Extern => Some(Ready::Extern(self.keep_extern(env, value)?)),
+      _ => None,
+    })
   }
 
   /// Converts a reference to its JavaScript value. A function becomes its handle, wrapped by the caller.
@@ -209,14 +169,6 @@ impl StoreInner {
       }
     }
   }
-}
-
-/// A value that is on its way to become a reference.
-#[derive(Clone, Copy)]
-pub enum Prepared {
-  Null,
-  Any(Value),
-  Func(Option<Func>),
 }
 
 pub enum JsReference {

@@ -74,7 +74,8 @@ fn wrong_value(env: RawEnv, ty: &wasmtime::ValType, value: Value) -> Failure {
   Failure::type_error(format!("value: expected {}, got {}", expectation(ty), describe(env, value)))
 }
 
-/// Finishes a conversion and uses the value, all in one access to the store, so that a reference stays rooted.
+/// Finishes a conversion and uses the value, all in one access to the store, so that a reference stays rooted. `use_val`
+/// may run on a fiber, so it uses no Node-API.
 pub fn with_ready<R>(
   env: RawEnv,
   store: &StoreInner,
@@ -83,13 +84,14 @@ pub fn with_ready<R>(
   ready: Ready,
   use_val: impl FnOnce(StoreContextMut<'_, StoreData>, wasmtime::Val) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
-  store.with(|ctx| {
+  let used = store.with_allocating(|ctx| {
     let mut scope = RootScope::new(ctx);
-    match store.finish(env, scope.as_context_mut(), ty, ready)? {
-      Some(val) => use_val(scope.as_context_mut(), val),
-      None => Err(wrong_value(env, ty, value)),
+    match store.finish(scope.as_context_mut(), ty, ready)? {
+      Some(val) => use_val(scope.as_context_mut(), val).map(Some),
+      None => Ok(None),
     }
-  })?
+  })??;
+  used.ok_or_else(|| wrong_value(env, ty, value))
 }
 
 /// Reads something that may be a reference, and converts it.

@@ -4,6 +4,7 @@
 //! environment ends, `close` waits until every task has come back, so that nothing of it is used from another thread.
 //! Lives on: the JavaScript thread, but for `arrive` and `notify`.
 
+use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -39,9 +40,11 @@ pub struct Home {
 struct State {
   /// Null once the environment ends.
   function: sys::napi_threadsafe_function,
-  arrivals: Vec<Arrival>,
+  arrivals: VecDeque<Arrival>,
   /// Tasks that are away, or on the list.
   away: u32,
+  /// What is on the list waits for the next turn of the event loop, or is being taken up.
+  deferred: bool,
 }
 
 // SAFETY: `napi_call_threadsafe_function` may be called from any thread as long as the function is not released, and the
@@ -73,7 +76,7 @@ impl Home {
     }
     // SAFETY: live env and the function made just now.
     unsafe { sys::napi_unref_threadsafe_function(env.0, function) };
-    let state = State { function, arrivals: Vec::new(), away: 0 };
+    let state = State { function, arrivals: VecDeque::new(), away: 0, deferred: false };
     Ok(Arc::new(Self { state: Mutex::new(state), complete: Condvar::new() }))
   }
 
@@ -122,15 +125,25 @@ impl Home {
     }
   }
 
-  /// What has come home.
-  fn receive(&self, env: RawEnv) -> Vec<Arrival> {
+  /// The next of what has come home; with the last one gone, the threadsafe function will tell of more.
+  fn receive(&self, env: RawEnv) -> Option<Arrival> {
     let mut state = self.lock();
-    let arrivals = std::mem::take(&mut state.arrivals);
-    let tasks = arrivals.iter().filter(|arrival| matches!(arrival, Arrival::Task(_))).count();
-    if tasks > 0 {
-      state.leave(env, u32::try_from(tasks).unwrap_or(u32::MAX));
+    let arrival = state.arrivals.pop_front();
+    match arrival {
+      None => state.deferred = false,
+      Some(Arrival::Task(_)) => state.leave(env, 1),
+      Some(Arrival::Notices(..)) => {}
     }
-    arrivals
+    arrival
+  }
+
+  /// Leaves the rest for the next turn.
+  fn defer(&self, first: Option<Arrival>) {
+    let mut state = self.lock();
+    state.deferred = true;
+    if let Some(first) = first {
+      state.arrivals.push_front(first);
+    }
   }
 
   /// Lets nothing in any more, and waits until no task is away; false if one does not come.
@@ -148,8 +161,9 @@ impl Home {
 
 impl State {
   fn push(&mut self, arrival: Arrival) {
-    self.arrivals.push(arrival);
-    if self.arrivals.len() == 1 {
+    self.arrivals.push_back(arrival);
+    if !self.deferred {
+      self.deferred = true;
       let mode = sys::ThreadsafeFunctionCallMode::nonblocking;
       // SAFETY: the function is not released, since it is not null and `close` makes it so under the same lock.
       unsafe { sys::napi_call_threadsafe_function(self.function, ptr::null_mut(), mode) };
@@ -172,16 +186,44 @@ unsafe extern "C" fn come_home(env: sys::napi_env, _: sys::napi_value, _: *mut c
     return;
   }
   let env = RawEnv(env);
-  let Ok(state) = EnvState::of(env) else { return };
+  if let Ok(state) = EnvState::of(env) {
+    take_up(env, &state);
+  }
+}
+
+/// Takes up what has come home, as long as the turn of the event loop lasts; for the rest JavaScript is asked to call again
+/// at the next one.
+pub fn take_up(env: RawEnv, state: &EnvState) {
   let Some(home) = state.home() else { return };
-  for arrival in home.receive(env) {
+  let turn = state.turn();
+  let _step = turn.enter();
+  loop {
+    if turn.is_over() {
+      home.defer(None);
+      break;
+    }
+    let Some(arrival) = home.receive(env) else { return };
     let (Arrival::Task(store) | Arrival::Notices(store, _)) = &arrival;
+    let pointer = *store;
     // SAFETY: a store is alive as long as its task is away; this one's is until its own arrival is taken up, which is the
     // last that the list has of it.
-    let store = unsafe { &**store };
+    let store = unsafe { &*pointer };
     match arrival {
       Arrival::Task(_) => store.task_arrived(env),
-      Arrival::Notices(_, notices) => store.deliver(env, notices),
+      Arrival::Notices(_, notices) => {
+        let Some(tasks) = store.tasks() else { continue };
+        let rest = store.deliver(env, tasks, notices, false);
+        if !rest.is_empty() {
+          home.defer(Some(Arrival::Notices(pointer, rest)));
+          break;
+        }
+      }
+    }
+  }
+  if let Some(hook) = state.deferred(env) {
+    // It only asks for a turn; if JavaScript cannot run any more, nobody waits for what is on the list.
+    if env.call(env.undefined(), hook, &[]).is_err() {
+      env.take_exception();
     }
   }
 }

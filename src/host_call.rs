@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wasmtime::{AsContextMut, Caller, FuncType, StoreContextMut, V128, Val, ValRaw};
+use wasmtime::{AsContextMut, Caller, FuncType, V128, Val, ValRaw};
 
 use crate::extern_ref::JsReference;
 use crate::failure::{Failure, FailureKind, TypedFailure};
@@ -16,7 +16,7 @@ use crate::raw_env::{Kind, RawEnv, Refused, Value};
 use crate::signature::{Signature, ValueKind};
 use crate::store::{StoreData, StoreInner};
 use crate::thrown::Thrown;
-use crate::values::{Ready, describe, expectation, raw_from_js, raw_to_js};
+use crate::values::{describe, expectation, raw_from_js, raw_to_js};
 
 /// Arguments that need no allocation, the instance not counted.
 const INLINE: usize = 8;
@@ -262,7 +262,7 @@ impl HostBinding {
     })?;
     let mut finished: Vec<(usize, Option<Val>)> = Vec::with_capacity(ready.len());
     for (index, (ty, ready)) in types.iter().zip(ready).enumerate() {
-      finished.push((index, finish(env, store, caller.as_context_mut(), ty, ready)?));
+      finished.push((index, store.finish(caller.as_context_mut(), ty, ready)?));
     }
     for ((index, val), target) in finished.into_iter().zip(results) {
       let value = values.get(index).copied().unwrap_or_else(|| env.undefined());
@@ -392,16 +392,6 @@ pub fn store_slot(memory: &[AtomicU64], place: &mut usize, bits: u64) {
     slot.store(bits, Ordering::Relaxed);
   }
   *place += 1;
-}
-
-fn finish(
-  env: RawEnv,
-  store: &StoreInner,
-  ctx: StoreContextMut<'_, StoreData>,
-  ty: &wasmtime::ValType,
-  ready: Ready,
-) -> Result<Option<Val>, Failure> {
-  store.finish(env, ctx, ty, ready)
 }
 
 /// Whether a promise is as good as any other value.

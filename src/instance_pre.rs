@@ -266,13 +266,16 @@ impl InstancePre {
         return Err(Failure::closed("store"));
       }
       store.require_mode(raw, Mode::Async)?;
+      let again = slot.is_some();
       let slot = match slot {
         Some(slot) => slot,
         None => resolved.add_slot(raw, &store, Value(object.raw()))?,
       };
       let tasks = store.tasks().ok_or_else(|| Failure::internal("no tasks"))?;
       let answers = store.slot(slot).map_or(std::ptr::null(), std::ptr::from_ref);
-      Ok(tasks.add(Operation::new(Work::Instantiate(resolved, slot), answers)))
+      let mut operation = Operation::new(Work::Instantiate(resolved, slot), answers);
+      operation.again = again;
+      Ok(tasks.add(operation))
     };
     begin().map_err(|failure: Failure| failure.into_napi(raw))
   }

@@ -12,8 +12,8 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
@@ -51,6 +51,15 @@ pub enum Signal {
   Finished,
 }
 
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+  fn wake(self: Arc<Self>) {
+    self.0.store(true, Ordering::Relaxed);
+  }
+}
+
 pub struct Tasks {
   pub pool: Arc<ComputePool>,
   pub pulse: Arc<Pulse>,
@@ -62,12 +71,16 @@ pub struct Tasks {
   /// Host calls that have not returned, innermost last.
   frames: UnsafeCell<Vec<*mut HostFrame>>,
   signal: Cell<Signal>,
-  /// Wasm has suspended itself at the end of its slice.
-  yielded: Cell<bool>,
+  /// Wakes the future, and whether it was woken: wasm has suspended itself, at the end of its slice or in a collection of
+  /// its garbage, and can go on at once.
+  waker: Waker,
+  woken: Arc<Woken>,
   /// What a compute thread's last poll gave, until the driver at home takes it up.
   arrived: Cell<Option<Poll<()>>>,
   /// Calls that need no answer and were not sent home yet.
   notices: UnsafeCell<Vec<Notice>>,
+  /// Those and the ones that are on their way. Any thread.
+  undelivered: AtomicUsize,
   /// Synchronous calls under way; they do not yield.
   in_place: Cell<u32>,
   /// Wasm must stop at its next check. Any thread reads it; the JavaScript thread sets it.
@@ -103,6 +116,7 @@ pub struct TaskCounts {
 
 impl Tasks {
   pub fn new(pool: Arc<ComputePool>, pulse: Arc<Pulse>, home: Arc<Home>, slice: u64) -> Self {
+    let woken: Arc<Woken> = Arc::default();
     Self {
       pool,
       pulse,
@@ -111,9 +125,11 @@ impl Tasks {
       root: UnsafeCell::new(None),
       frames: UnsafeCell::default(),
       signal: Cell::new(Signal::None),
-      yielded: Cell::new(false),
+      waker: Waker::from(Arc::clone(&woken)),
+      woken,
       arrived: Cell::new(None),
       notices: UnsafeCell::default(),
+      undelivered: AtomicUsize::new(0),
       in_place: Cell::new(0),
       interrupt: AtomicBool::new(false),
       away: Cell::new(false),
@@ -141,6 +157,11 @@ impl Tasks {
     self.pulse.raise();
   }
 
+  /// Whether wasm must stop from now on; gives what was before.
+  fn set_interrupt(&self, interrupt: bool) -> bool {
+    self.interrupt.swap(interrupt, Ordering::Relaxed)
+  }
+
   /// What wasm does at the end of its slice.
   pub fn on_epoch(&self) -> UpdateDeadline {
     if self.interrupt.load(Ordering::Relaxed) {
@@ -148,7 +169,6 @@ impl Tasks {
     } else if self.in_place.get() > 0 {
       UpdateDeadline::Continue(self.slice)
     } else {
-      self.yielded.set(true);
       UpdateDeadline::Yield(self.slice)
     }
   }
@@ -161,10 +181,10 @@ impl Tasks {
   /// Runs the outermost operation until it suspends.
   fn poll(&self) -> Poll<()> {
     self.signal.set(Signal::None);
-    self.yielded.set(false);
+    self.woken.0.store(false, Ordering::Relaxed);
     // SAFETY: only who polls touches the root, and polls do not nest: nothing that a poll runs is JavaScript.
     let Some(root) = (unsafe { &mut *self.root.get() }) else { return Poll::Ready(()) };
-    root.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    root.as_mut().poll(&mut Context::from_waker(&self.waker))
   }
 
   /// As `poll`; a panic ends the task, whose future is in no state to be used or dropped.
@@ -179,8 +199,9 @@ impl Tasks {
     Poll::Ready(())
   }
 
+  /// Whether wasm has suspended itself, and can go on.
   fn has_yielded(&self) -> bool {
-    self.yielded.get()
+    self.woken.0.load(Ordering::Relaxed)
   }
 
   fn has_root(&self) -> bool {
@@ -213,7 +234,17 @@ impl Tasks {
     }
   }
 
+  /// Whether the guest may leave another notice, rather than wait until those before have been run.
+  fn has_room_for_notice(&self) -> bool {
+    self.undelivered.load(Ordering::Relaxed) < notice::MAX_WAITING
+  }
+
+  fn notices_delivered(&self, count: usize) {
+    self.undelivered.fetch_sub(count, Ordering::Relaxed);
+  }
+
   fn add_notice(&self, notice: Notice) {
+    self.undelivered.fetch_add(1, Ordering::Relaxed);
     // SAFETY: as in `top`.
     unsafe { &mut *self.notices.get() }.push(notice);
   }
@@ -221,6 +252,14 @@ impl Tasks {
   fn take_notices(&self) -> Vec<Notice> {
     // SAFETY: as in `top`.
     std::mem::take(unsafe { &mut *self.notices.get() })
+  }
+
+  /// Puts notices back that were taken and not run, before those that have come since.
+  fn put_notices(&self, mut first: Vec<Notice>) {
+    // SAFETY: as in `top`.
+    let notices = unsafe { &mut *self.notices.get() };
+    first.append(notices);
+    *notices = first;
   }
 
   fn notice_count(&self) -> usize {
@@ -266,8 +305,11 @@ impl Tasks {
 
   /// The innermost operation is done: those that remain decide whether wasm goes on.
   fn pop(&self) {
-    self.active.borrow_mut().pop();
-    let operations = self.operations.borrow();
+    let ended = self.active.borrow_mut().pop();
+    let mut operations = self.operations.borrow_mut();
+    if let Some(operation) = ended.and_then(|id| operations.get_mut(id as usize)?.as_mut()) {
+      operation.ended = true;
+    }
     let stopped = |id: &u32| operations.get(*id as usize).and_then(Option::as_ref).is_some_and(|one| one.stopped);
     self.interrupt.store(self.active.borrow().iter().any(stopped), Ordering::Relaxed);
   }
@@ -282,7 +324,8 @@ impl Tasks {
     self.set_root(None);
     // SAFETY: as in `top`; the frames went with the root.
     unsafe { &mut *self.frames.get() }.clear();
-    self.take_notices();
+    let dropped = self.take_notices().len();
+    self.notices_delivered(dropped);
     self.arrived.set(None);
     self.active.borrow_mut().clear();
     self.interrupt.store(false, Ordering::Relaxed);
@@ -291,7 +334,7 @@ impl Tasks {
 
   pub fn counts(&self) -> TaskCounts {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let all = self.operations.borrow().iter().flatten().filter(|operation| operation.outcome.is_none()).count();
+    let all = self.operations.borrow().iter().flatten().filter(|operation| !operation.ended).count();
     let active = self.active.borrow().len();
     let mut counts = TaskCounts { queued: number(all.saturating_sub(active)), ..TaskCounts::default() };
     if active > 0 {
@@ -325,20 +368,26 @@ impl AwayTask {
   pub fn run_slice(self) -> Slice {
     // SAFETY: the store is alive while its task is away.
     let Some(tasks) = (unsafe { &*self.0 }).tasks() else { return Slice::Home };
-    // Without the clock nothing would end the slice; the driver at home will say what is wrong.
-    let Ok(_running) = tasks.pulse.run() else {
-      tasks.home.arrive(self.0);
+    // Once the task is home the store may be gone, and with it the tasks, before this returns.
+    let (pulse, home) = (Arc::clone(&tasks.pulse), Arc::clone(&tasks.home));
+    let Ok(running) = pulse.run() else {
+      // Without the clock nothing would end the slice. At home it goes on as if it had just yielded, and finds the same.
+      tasks.arrived.set(Some(Poll::Pending));
+      tasks.signal.set(Signal::None);
+      tasks.woken.0.store(true, Ordering::Relaxed);
+      home.arrive(self.0);
       return Slice::Home;
     };
     let polled = tasks.poll_safely();
     if polled.is_pending() && tasks.signal.get() == Signal::None && tasks.has_yielded() {
       if tasks.notice_count() > 0 {
-        tasks.home.notify(self.0, tasks.take_notices());
+        home.notify(self.0, tasks.take_notices());
       }
       return Slice::Yielded(self);
     }
     tasks.arrived.set(Some(polled));
-    tasks.home.arrive(self.0);
+    drop(running);
+    home.arrive(self.0);
     Slice::Home
   }
 }

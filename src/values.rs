@@ -5,7 +5,7 @@
 
 use wasmtime::{AsContextMut, StoreContextMut, V128, Val, ValRaw, ValType};
 
-use crate::extern_ref::{FUNCTIONS, JsReference, Prepared};
+use crate::extern_ref::{ExternSlot, FUNCTIONS, JsReference};
 use crate::failure::Failure;
 use crate::raw_env::{Kind, RawEnv, Refused, Value};
 use crate::signature::{ValueKind, type_name};
@@ -100,10 +100,11 @@ pub fn describe(env: RawEnv, value: Value) -> String {
   }
 }
 
-/// A value whose conversion so far has run all the JavaScript that it may run.
+/// A value whose conversion so far has run all the JavaScript that it may run, and needs no Node-API any more.
 pub enum Ready {
   Val(Val),
-  Reference(Prepared),
+  /// Kept for an `externref` that is still to be made.
+  Extern(ExternSlot),
 }
 
 impl StoreInner {
@@ -116,21 +117,27 @@ impl StoreInner {
       ValType::F32 => env.get_double(value).ok().map(|number| Ready::Val(Val::F32((number as f32).to_bits()))),
       ValType::F64 => env.get_double(value).ok().map(|number| Ready::Val(Val::F64(number.to_bits()))),
       ValType::V128 => vector_from_js(env, value).ok().map(|bits| Ready::Val(Val::V128(V128::from(bits)))),
-      ValType::Ref(_) => Some(Ready::Reference(self.prepare_reference(env, ty, value)?)),
+      ValType::Ref(reference) => self.prepare_reference(env, reference, value)?,
     })
   }
 
-  /// Second half: needs the store, runs no JavaScript. `Ok(None)` if the value is not of the type.
+  /// Second half: needs the store, runs no JavaScript and uses no Node-API. `Ok(None)` if the value is not of the type.
+  ///
+  /// It may collect wasm's garbage. While a fiber is suspended it must run on that fiber, for what the guest holds there is
+  /// not seen from elsewhere: see [`StoreInner::with_allocating`].
   pub fn finish(
     &self,
-    env: RawEnv,
-    ctx: StoreContextMut<'_, StoreData>,
+    mut ctx: StoreContextMut<'_, StoreData>,
     ty: &ValType,
     ready: Ready,
   ) -> Result<Option<Val>, Failure> {
     match ready {
+      Ready::Val(val @ Val::FuncRef(Some(_))) => Ok(val.matches_ty(&mut ctx, ty).unwrap_or(false).then_some(val)),
       Ready::Val(val) => Ok(Some(val)),
-      Ready::Reference(prepared) => self.reference_from_js(env, ctx, ty, prepared),
+      Ready::Extern(slot) => {
+        let rooted = self.extern_ref(ctx, slot).map_err(|error| Failure::internal(error.to_string()))?;
+        Ok(Some(Val::ExternRef(Some(rooted))))
+      }
     }
   }
 

@@ -11,7 +11,7 @@ import { PluginHost } from './plugin-host.mjs'
 import { PluginServer } from './plugin-server.mjs'
 
 /** Milliseconds that a plugin has for a request. */
-const TIMEOUT = 5000
+const TIMEOUT = 30_000
 
 /** Milliseconds that requests have left when the server is to end. */
 const GRACE = 1000

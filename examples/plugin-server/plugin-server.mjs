@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { addAbortSignal } from 'node:stream'
 
 // In a project of your own: import { ... } from 'node-wasmtime'
 import { InterruptedError, LimitError, TrapError } from '../../index.mjs'
@@ -118,7 +119,7 @@ export class PluginServer {
     response.on('close', () => controller.abort(new StopError(499, 'the client is gone')))
     this.#running.add(controller)
     try {
-      const body = await bodyOf(request)
+      const body = await bodyOf(addAbortSignal(controller.signal, request))
       const user = String(request.headers['x-user'] ?? '')
       return await this.#host.run(route, body, { user, signal: controller.signal }, this.#timeoutOf(request))
     } finally {
@@ -149,7 +150,7 @@ function explain(error) {
   return { status: 500, body: { error: 'internal error' } }
 }
 
-/** @param {IncomingMessage} request */
+/** @param {AsyncIterable<Buffer>} request */
 async function bodyOf(request) {
   /** @type {Buffer[]} */
   const chunks = []
@@ -161,6 +162,7 @@ async function bodyOf(request) {
       if (size <= MAX_BODY) chunks.push(chunk)
     }
   } catch {
+    // Or the server has shut down before the client had sent all.
     throw new StopError(499, 'the client is gone')
   }
   if (size > MAX_BODY) throw new StopError(413, `more than ${MAX_BODY} bytes`)

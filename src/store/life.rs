@@ -109,6 +109,10 @@ impl StoreInner {
 
   pub(super) fn drop_store(&self) {
     if let Some(tasks) = self.tasks() {
+      if tasks.is_away() {
+        // When it is home.
+        return;
+      }
       tasks.abort();
       self.set_active(ptr::null_mut(), 0);
     }
@@ -186,12 +190,12 @@ impl Drop for StoreInner {
     if let Some(env) = self.state.env() {
       self.close(env, None);
       env.adjust_external_memory(-self.reported.replace(0));
-    } else {
-      if let Some(tasks) = self.tasks.get() {
-        tasks.abort();
-      }
-      self.store.get_mut().take();
     }
+    // In this order, for the suspended fibers belong to the store.
+    if let Some(tasks) = self.tasks.get() {
+      tasks.abort();
+    }
+    self.store.get_mut().take();
     self.state.release(self.holder.replace(ptr::null_mut()));
   }
 }
@@ -257,7 +261,7 @@ pub fn store_gc(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -
   let raw = RawEnv(env.raw());
   let collect = || {
     let inner = StoreInner::of(raw, Value(store.raw()))?;
-    inner.with(|mut ctx| ctx.gc(None))?.map_err(|error| Failure::internal(error.to_string()))?;
+    inner.with_allocating(|mut ctx| ctx.gc(None))?.map_err(|error| Failure::internal(error.to_string()))?;
     inner.clear_freed_values(raw)
   };
   collect().map_err(|failure| failure.into_napi(raw))

@@ -125,9 +125,11 @@ impl StoreInner {
     let scope = env.open_scope();
     if let Some(hook) = hook
       && let Ok(core) = self.holder_part(env, super::CORE)
+      && env.call(env.undefined(), hook, &[core]).is_err()
     {
-      // The hook only resolves promises; if JavaScript cannot run any more there is nobody to tell.
-      let _ = env.call(env.undefined(), hook, &[core]);
+      // The hook only resolves promises. If JavaScript cannot run any more there is nobody to tell; and an exception, such as
+      // the end of the stack, must not stay for whoever calls next.
+      env.take_exception();
     }
     env.close_scope(scope);
   }

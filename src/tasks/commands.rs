@@ -3,14 +3,17 @@
 use napi::sys;
 
 use super::driver::Progress;
-use super::operation::{Call, Param};
+use super::operation::Call;
 use super::{Operation, Tasks, Work};
 use crate::env_state::{EnvState, STACK_MARGIN};
 use crate::export_func::{ExportFunc, INLINE};
 use crate::failure::{Failure, FailureKind};
+use crate::home::take_up;
 use crate::raw_call::{ARGS, answer, index_arg, raw_functions, store_arg};
 use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
 use crate::store::{StoreInner, StorePin};
+use crate::ticker::Running;
+use crate::values::Ready;
 
 /// How an operation goes on, as `lib/operation.ts` knows it.
 const PROCEED: u32 = 0;
@@ -49,7 +52,7 @@ impl ExportFunc {
     let types: Box<[_]> = signature.ty.params().collect();
     let mut params = Vec::with_capacity(args.len());
     for (index, (ty, arg)) in types.iter().zip(args).enumerate() {
-      match store.param(env, ty, *arg)? {
+      match store.prepare(env, ty, *arg)? {
         Some(param) => params.push(param),
         None => return Err(self.wrong_argument(env, index, *arg)),
       }
@@ -71,7 +74,7 @@ impl ExportFunc {
     let call = Call {
       func: self.func(),
       types: signature.ty.params().collect(),
-      params: vals.into_iter().map(Param::Val).collect(),
+      params: vals.into_iter().map(Ready::Val).collect(),
       results: signature.results.len(),
     };
     let operation = Operation::new(Work::Call(call), self.slot_pointer());
@@ -95,10 +98,16 @@ impl StoreInner {
         "an asynchronous call is running in the store; await it, or use callAsync(), which waits for its turn",
       ));
     }
+    let running = Self::start_clock(tasks)?;
     let parked = tasks.parked.get();
     let depth = tasks.active.borrow().len();
+    // A call that waits further out may have been stopped, which is nothing to this one; one that it is part of, is.
+    let outer = !self.is_running() && tasks.set_interrupt(false);
     let id = tasks.add(operation);
-    let outcome = self.begin(tasks, id).and_then(|()| self.advance(env, tasks, true).map(|_| ()));
+    let outcome = self.begin(tasks, id).and_then(|()| self.advance(env, tasks, &running, true).map(|_| ()));
+    if outer {
+      tasks.set_interrupt(true);
+    }
     // If the store was closed meanwhile, the rest is unwound when the host calls around this have returned.
     tasks.active.borrow_mut().truncate(depth);
     tasks.parked.set(parked);
@@ -172,8 +181,9 @@ fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
       return Err(Failure::stack_overflow());
     }
     // Nothing may come between this and the first poll: what is begun has taken the place of whatever else could begin.
+    let running = StoreInner::start_clock(tasks)?;
     store.begin(tasks, id)?;
-    return go_on(env, &store, tasks);
+    return go_on(env, &store, tasks, &running);
   } else {
     return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
   }
@@ -183,11 +193,23 @@ fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   if turn.is_over() || !store.state.has_stack(STACK_MARGIN) {
     return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
   }
-  go_on(env, &store, tasks)
+  match StoreInner::start_clock(tasks) {
+    Ok(running) => go_on(env, &store, tasks, &running),
+    Err(failure) => {
+      // It is under way, and nothing can end its slices.
+      store.close(env, None);
+      Err(failure)
+    }
+  }
 }
 
-fn go_on(env: RawEnv, store: &StoreInner, tasks: &Tasks) -> Result<Value, Failure> {
-  match store.advance(env, tasks, false)? {
+fn go_on(env: RawEnv, store: &StoreInner, tasks: &Tasks, running: &Running<'_>) -> Result<Value, Failure> {
+  let progress = store.advance(env, tasks, running, false)?;
+  if store.is_closed() && !tasks.is_away() {
+    // Also if a host function has closed it and then returned a promise: nobody will wait for that.
+    return env.uint32(Progress::Done.number()).map_err(|_| Failure::Pending);
+  }
+  match progress {
     Progress::Waits => store.take_promise(env),
     progress => env.uint32(progress.number()).map_err(|_| Failure::Pending),
   }
@@ -236,6 +258,12 @@ fn forget(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   Ok(env.undefined())
 }
 
+/// Takes up what has come home and has not been yet.
+fn take_up_arrivals(env: RawEnv, _: &[Value; ARGS]) -> Result<Value, Failure> {
+  take_up(env, &*state(env)?);
+  Ok(env.undefined())
+}
+
 /// Begins a turn of the event loop.
 fn begin_turn(env: RawEnv, _: &[Value; ARGS]) -> Result<Value, Failure> {
   state(env)?.turn().begin();
@@ -259,6 +287,7 @@ raw_functions! {
   "opFinish" => finish;
   "opStop" => stop;
   "opForget" => forget;
+  "takeUpArrivals" => take_up_arrivals;
   "turnBegin" => begin_turn;
   "turnIsOver" => turn_is_over;
 }

@@ -4,15 +4,15 @@
 
 use std::ptr;
 
-use wasmtime::{AsContextMut, Trap};
+use wasmtime::{AsContextMut, StoreContextMut, Trap};
 
-use super::frame::HostFrame;
+use super::frame::{Command, HostFrame};
 use super::host_call::Answer;
 use super::{AwayTask, MAX_NESTED, Operation, RootFuture, Signal, Tasks};
 use crate::failure::{Failure, FailureKind};
 use crate::raw_env::{RawEnv, Value};
-use crate::store::StoreInner;
-use crate::ticker::ticks;
+use crate::store::{StoreData, StoreInner};
+use crate::ticker::{Running, ticks};
 
 /// Part of the holder array with the promise that a host function has returned, until it is fetched.
 const PROMISE: u32 = 8;
@@ -60,14 +60,14 @@ impl StoreInner {
       let root = self.root_future(tasks, operation)?;
       tasks.set_root(Some(root));
     } else {
-      HostFrame::at(top).command = Some(operation);
+      HostFrame::at(top).command = Some(Command::Operation(operation));
     }
     tasks.active.borrow_mut().push(id);
     Ok(())
   }
 
   fn root_future(&self, tasks: &Tasks, operation: *mut Operation) -> Result<RootFuture, Failure> {
-    struct Root(*mut wasmtime::Store<crate::store::StoreData>, *mut Operation);
+    struct Root(*mut wasmtime::Store<StoreData>, *mut Operation);
     // SAFETY: the future has the store to itself; see `Tasks`.
     unsafe impl Send for Root {}
     self.with(|ctx| tasks.renew_slice(ctx))?;
@@ -94,13 +94,26 @@ impl StoreInner {
     self.set_busy(true);
   }
 
-  /// Runs the innermost operation until it cannot go on. `in_place` does not let go of the JavaScript thread.
-  pub fn advance(&self, env: RawEnv, tasks: &Tasks, in_place: bool) -> Result<Progress, Failure> {
-    let _running = tasks.pulse.run().map_err(|error| {
+  /// Has the clock run, which ends slices. To be called before an operation begins, since one that has begun must be polled.
+  pub fn start_clock(tasks: &Tasks) -> Result<Running<'_>, Failure> {
+    tasks.pulse.run().map_err(|error| {
       Failure::new(FailureKind::Limit, format!("the thread that ends time slices cannot be started: {error}"))
-    })?;
+    })
+  }
+
+  /// Runs the innermost operation until it cannot go on. `in_place` does not let go of the JavaScript thread.
+  ///
+  /// If this fails, or panics, nobody knows what state the task is in, so the store is closed.
+  pub fn advance(&self, env: RawEnv, tasks: &Tasks, _: &Running<'_>, in_place: bool) -> Result<Progress, Failure> {
     let _entry = self.drive_entry();
     let _in_place = InPlace::new(tasks, in_place);
+    let whole = Whole { store: self, env, tasks };
+    let progress = self.go(env, tasks, in_place)?;
+    std::mem::forget(whole);
+    Ok(progress)
+  }
+
+  fn go(&self, env: RawEnv, tasks: &Tasks, in_place: bool) -> Result<Progress, Failure> {
     let turn = self.state.turn();
     let mut tick = ticks();
     let top = tasks.top();
@@ -127,22 +140,24 @@ impl StoreInner {
         tasks.set_root(None);
         tasks.pop();
         self.set_busy(false);
-        self.flush(env, tasks);
+        self.flush(env, tasks, true);
         return Ok(Progress::Done);
       }
       match tasks.signal.get() {
         Signal::Finished => {
           tasks.pop();
           self.expose(tasks.top());
-          self.flush(env, tasks);
+          self.flush(env, tasks, true);
           tasks.parked.set(true);
           return Ok(Progress::Done);
         }
         // Wasm waits for something that nobody will give it: there is no going on from here.
         Signal::None if !tasks.has_yielded() => return Ok(self.break_down(env, tasks)),
         Signal::None => {
-          self.flush(env, tasks);
-          if in_place {
+          if !self.flush(env, tasks, in_place) {
+            return Ok(Progress::Turn);
+          }
+          if in_place || self.is_closed() {
             continue;
           }
           let burst = tasks.calls.replace(0) >= BURST;
@@ -153,8 +168,15 @@ impl StoreInner {
         }
         Signal::HostCall => {
           let frame = tasks.top();
+          if !self.flush(env, tasks, in_place) {
+            // The call comes when the notices before it have been run.
+            tasks.arrived.set(Some(polled));
+            return Ok(Progress::Turn);
+          }
           self.expose(frame);
-          self.flush(env, tasks);
+          if self.is_closed() {
+            continue;
+          }
           if self.host_call(env, tasks, frame, in_place)? {
             tasks.parked.set(true);
             return Ok(Progress::Waits);
@@ -265,11 +287,61 @@ impl StoreInner {
     self.call_core_hook(env, self.state.arrived(env));
   }
 
-  /// Runs the notices that have not been sent home.
-  fn flush(&self, env: RawEnv, tasks: &Tasks) {
-    if tasks.notice_count() > 0 {
-      self.deliver(env, tasks.take_notices());
+  /// Runs the notices that have not been sent home; all of them, or as long as the turn lasts. False if some are left.
+  fn flush(&self, env: RawEnv, tasks: &Tasks, all: bool) -> bool {
+    if tasks.notice_count() == 0 {
+      return true;
     }
+    let rest = self.deliver(env, tasks, tasks.take_notices(), all);
+    let done = rest.is_empty();
+    tasks.put_notices(rest);
+    done
+  }
+
+  /// Accesses the store in a way that may collect wasm's garbage: while a fiber is suspended, on that fiber, since Wasmtime
+  /// does not see from elsewhere what the guest holds there. `access` uses no Node-API.
+  pub fn with_allocating<R>(&self, access: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
+    let Some(tasks) = self.tasks().filter(|tasks| tasks.has_root()) else { return self.with(access) };
+    // Refuses if the store is closed or in use.
+    self.with(|_| ())?;
+    let frame = tasks.top();
+    if frame.is_null() {
+      return Err(Failure::internal("the store is in use, but by no host call"));
+    }
+    let mut access = Some(access);
+    let mut result = None;
+    let mut run = |ctx: StoreContextMut<'_, StoreData>| {
+      if let Some(access) = access.take() {
+        result = Some(access(ctx));
+      }
+    };
+    let run: *mut (dyn FnMut(StoreContextMut<'_, StoreData>) + '_) = &raw mut run;
+    #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast cannot change the lifetime")]
+    // SAFETY: only the lifetime changes. The frame runs it in the poll below, while it is alive, and not later: what is
+    // left of it is taken back.
+    let run: *mut (dyn FnMut(StoreContextMut<'_, StoreData>) + 'static) = unsafe { std::mem::transmute(run) };
+    let _entry = self.drive_entry();
+    HostFrame::at(frame).command = Some(Command::Access(run));
+    self.cover();
+    let _ = tasks.poll_safely();
+    if tasks.has_root() {
+      HostFrame::at(frame).command = None;
+      self.expose(frame);
+    }
+    result.ok_or_else(|| Failure::internal("the access did not run"))
+  }
+}
+
+/// Closes the store unless it is forgotten: the driver was left in the middle.
+struct Whole<'a> {
+  store: &'a StoreInner,
+  env: RawEnv,
+  tasks: &'a Tasks,
+}
+
+impl Drop for Whole<'_> {
+  fn drop(&mut self) {
+    self.store.break_down(self.env, self.tasks);
   }
 }
 

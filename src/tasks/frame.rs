@@ -7,9 +7,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use napi::sys;
-use wasmtime::{AsContextMut, Caller, Val};
+use wasmtime::{AsContextMut, Caller, StoreContextMut, Val};
 
-use super::notice::{self, Notice};
+use super::notice::Notice;
 use super::{Operation, Signal, Tasks};
 use crate::host_call::HostBinding;
 use crate::store::StoreData;
@@ -32,7 +32,7 @@ pub struct HostFrame {
   pub stack: StackUse,
   pub reply: Option<wasmtime::Result<()>>,
   /// What to run before the reply.
-  pub command: Option<*mut Operation>,
+  pub command: Option<Command>,
 }
 
 // SAFETY: what the pointers lead to lies in the future beside the frame, or belongs to the store, and travels with them.
@@ -106,7 +106,7 @@ pub unsafe fn host_future<'a>(
       return Err(wasmtime::Error::msg("an asynchronous host function in a synchronous store"));
     };
     // SAFETY: this function's own contract.
-    if unsafe { &*binding.0 }.is_notify() && tasks.notice_count() < notice::MAX_WAITING {
+    if unsafe { &*binding.0 }.is_notify() && tasks.has_room_for_notice() {
       tasks.add_notice(Notice::new(binding.0, params));
       return Ok(());
     }
@@ -124,13 +124,17 @@ pub unsafe fn host_future<'a>(
     let _listed = Listed(tasks, pointer.0);
     let mut signal = Signal::HostCall;
     loop {
-      tasks.signal.set(signal);
-      match next(&pointer).await {
+      match next(tasks, &pointer, signal).await {
         Event::Reply(reply) => return reply,
-        Event::Command(Command(operation)) => {
+        Event::Command(Command::Operation(operation)) => {
           // Boxed, because it is large and rare, and this future is made for every host call.
           // SAFETY: an operation stays where it is while it is under way.
           Box::pin(unsafe { Operation::run(operation, caller.as_context_mut()) }).await;
+          signal = Signal::Finished;
+        }
+        Event::Command(Command::Access(access)) => {
+          // SAFETY: `with_allocating` waits for this poll with the closure on its stack.
+          unsafe { (*access)(caller.as_context_mut()) };
           signal = Signal::Finished;
         }
       }
@@ -144,8 +148,14 @@ unsafe impl Send for Pointer {}
 // SAFETY: as above; only who polls uses it.
 unsafe impl Sync for Pointer {}
 
-struct Command(*mut Operation);
-// SAFETY: the operation belongs to the store whose task polls this.
+/// What the driver has a suspended frame do.
+pub enum Command {
+  Operation(*mut Operation),
+  /// An access to the store that may collect wasm's garbage.
+  Access(*mut dyn FnMut(StoreContextMut<'_, StoreData>)),
+}
+
+// SAFETY: the operation belongs to the store whose task polls this; an access is polled on the thread that has made it.
 unsafe impl Send for Command {}
 
 enum Event {
@@ -153,13 +163,20 @@ enum Event {
   Command(Command),
 }
 
-/// Waits until the driver has put something into the frame.
-fn next(frame: &Pointer) -> impl Future<Output = Event> + Send + '_ {
+/// Tells the driver how things are, and waits until it has put something into the frame. It always leaves the poll, so
+/// that whoever has had a command run gets its turn before a reply that is there already.
+fn next<'a>(tasks: &'a Tasks, frame: &'a Pointer, signal: Signal) -> impl Future<Output = Event> + Send + use<'a> {
+  let mut told = false;
   poll_fn(move |_| {
+    if !told {
+      told = true;
+      tasks.signal.set(signal);
+      return Poll::Pending;
+    }
     // SAFETY: the frame lies in the future that is polled now, and nobody else uses it meanwhile.
     let frame = unsafe { &mut *frame.0 };
     if let Some(operation) = frame.command.take() {
-      return Poll::Ready(Event::Command(Command(operation)));
+      return Poll::Ready(Event::Command(operation));
     }
     frame.reply.take().map_or(Poll::Pending, |reply| Poll::Ready(Event::Reply(reply)))
   })

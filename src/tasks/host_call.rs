@@ -124,7 +124,7 @@ impl HostBinding {
     let ty = self.signature.ty.result(place).ok_or_else(wrong)?;
     let ready = store.prepare(env, &ty, value)?.ok_or_else(wrong)?;
     // Rooted in the scope of the host call, which lasts until its results are in wasm.
-    *result = store.with_even_closed(|ctx| store.finish(env, ctx, &ty, ready))??.ok_or_else(wrong)?;
+    *result = store.with_allocating(|ctx| store.finish(ctx, &ty, ready))??.ok_or_else(wrong)?;
     Ok(())
   }
 

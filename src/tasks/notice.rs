@@ -4,10 +4,12 @@
 
 use wasmtime::Val;
 
+use super::Tasks;
 use crate::failure::Failure;
 use crate::host_call::HostBinding;
 use crate::raw_env::RawEnv;
 use crate::store::StoreInner;
+use crate::ticker::ticks;
 
 /// Notices of one guest that may wait; then the guest waits as for any other host function, so that it cannot fill the
 /// memory with them.
@@ -28,9 +30,15 @@ impl Notice {
 }
 
 impl StoreInner {
-  /// Runs notices. What a function throws is an uncaught exception, as in a listener of an event.
-  pub fn deliver(&self, env: RawEnv, notices: Vec<Notice>) {
-    for Notice { binding, params } in notices {
+  /// Runs notices: all of them, or as long as the turn lasts; gives those that are left. What a function throws is an
+  /// uncaught exception, as in a listener of an event.
+  pub fn deliver(&self, env: RawEnv, tasks: &Tasks, notices: Vec<Notice>, all: bool) -> Vec<Notice> {
+    let turn = self.state.turn();
+    let _step = turn.enter();
+    let mut tick = ticks();
+    let mut notices = notices.into_iter();
+    for Notice { binding, params } in notices.by_ref() {
+      tasks.notices_delivered(1);
       let scope = env.open_scope();
       // SAFETY: the closure that owns the binding lives as long as the store.
       if let Err(failure) = unsafe { &*binding }.call_for_notice(env, self, &params) {
@@ -43,6 +51,14 @@ impl StoreInner {
         }
       }
       env.close_scope(scope);
+      let now = ticks();
+      if !all && now != tick {
+        tick = now;
+        if turn.is_over() {
+          break;
+        }
+      }
     }
+    notices.collect()
   }
 }

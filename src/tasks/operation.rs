@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use wasmtime::{AsContextMut, ExternRef, Func, OwnedRooted, RootScope, StoreContextMut, Val, ValType, WasmBacktrace};
 
-use crate::extern_ref::{ExternSlot, JsReference, Prepared};
+use crate::extern_ref::JsReference;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::host_call::HostFailure;
 use crate::instance_pre::Resolved;
@@ -14,12 +14,6 @@ use crate::instance_slot::InstanceSlot;
 use crate::raw_env::{RawEnv, Value};
 use crate::store::{StoreData, StoreInner};
 use crate::values::{Ready, results_to_js};
-
-/// An argument that needs no JavaScript any more.
-pub enum Param {
-  Val(Val),
-  Extern(ExternSlot),
-}
 
 /// A result that needs no store.
 pub enum Output {
@@ -37,7 +31,7 @@ pub enum Work {
 pub struct Call {
   pub func: Func,
   pub types: Box<[ValType]>,
-  pub params: Vec<Param>,
+  pub params: Vec<Ready>,
   /// How many there will be.
   pub results: usize,
 }
@@ -70,12 +64,16 @@ pub struct Operation {
   pub outcome: Option<Result<Made, Broken>>,
   /// It was asked to stop.
   pub stopped: bool,
+  /// It is not under way any more. Set on the JavaScript thread, unlike the outcome.
+  pub ended: bool,
+  /// It makes an instance for the second time, after it found no memory.
+  pub again: bool,
 }
 
 impl Operation {
   pub fn new(work: Work, slot: *const InstanceSlot) -> Self {
     let made_slot = if let Work::Instantiate(_, slot) = &work { Some(*slot) } else { None };
-    Self { work: Some(work), input: None, slot, made_slot, outcome: None, stopped: false }
+    Self { work: Some(work), input: None, slot, made_slot, outcome: None, stopped: false, ended: false, again: false }
   }
 
   pub fn slot(&self) -> Option<&InstanceSlot> {
@@ -181,10 +179,11 @@ impl Operation {
       Some(Ok(Made::Values(_))) | None => self.unfinished(store),
       Some(Err(Broken { error, outer_frames })) => store.failure_in(error, outer_frames),
     };
-    // One that found no memory is tried again.
-    if !failure.is_limit() {
-      self.leave_slot(env, store)?;
+    if failure.is_limit() && !self.again && !store.is_closed() {
+      // Perhaps what is in the way is only waiting to be collected: to be tried again, in the same slot.
+      return Ok(env.null());
     }
+    self.leave_slot(env, store)?;
     Err(failure)
   }
 
@@ -204,16 +203,21 @@ impl Operation {
   pub fn end_of(this: *mut Self, store: &StoreInner) -> Failure {
     // SAFETY: the operation is in its store's list; the slot is never written after it was made.
     let slot = unsafe { (*this).slot };
-    Self { work: None, input: None, slot, made_slot: None, outcome: None, stopped: false }.unfinished(store)
+    // SAFETY: as in `slot`.
+    unfinished(unsafe { slot.as_ref() }, store)
   }
 
-  /// What an operation ends with that had no end of its own.
-  pub fn unfinished(&self, store: &StoreInner) -> Failure {
-    match self.slot().and_then(InstanceSlot::exit_code) {
-      Some(code) => Failure::exit(code),
-      None if store.is_closed() => Failure::closed("store"),
-      None => Failure::internal("the call ended without an outcome"),
-    }
+  fn unfinished(&self, store: &StoreInner) -> Failure {
+    unfinished(self.slot(), store)
+  }
+}
+
+/// What an operation ends with that had no end of its own.
+fn unfinished(slot: Option<&InstanceSlot>, store: &StoreInner) -> Failure {
+  match slot.and_then(InstanceSlot::exit_code) {
+    Some(code) => Failure::exit(code),
+    None if store.is_closed() => Failure::closed("store"),
+    None => Failure::internal("the call ended without an outcome"),
   }
 }
 
@@ -228,48 +232,26 @@ impl Pointer {
   }
 }
 
-impl StoreInner {
-  /// Converts an argument as far as JavaScript is needed. `Ok(None)` if the value is not of the type.
-  pub fn param(&self, env: RawEnv, ty: &ValType, value: Value) -> Result<Option<Param>, Failure> {
-    let prepared = match self.prepare(env, ty, value)? {
-      None => return Ok(None),
-      Some(Ready::Val(val)) => return Ok(Some(Param::Val(val))),
-      Some(Ready::Reference(prepared)) => prepared,
-    };
-    let ValType::Ref(reference) = ty else { return Ok(None) };
-    Ok(match prepared {
-      Prepared::Null if reference.is_nullable() => Some(Param::Val(Val::null_ref(reference.heap_type()))),
-      Prepared::Func(Some(func)) => Some(Param::Val(Val::FuncRef(Some(func)))),
-      Prepared::Any(value) if matches!(reference.heap_type(), wasmtime::HeapType::Extern) => {
-        Some(Param::Extern(self.keep_extern(env, value)?))
-      }
-      Prepared::Null | Prepared::Func(None) | Prepared::Any(_) => None,
-    })
-  }
-}
-
 async fn call(call: Call, ctx: StoreContextMut<'_, StoreData>) -> Result<Vec<Output>, Broken> {
   let Call { func, types, params, results } = call;
   // References made here are rooted for this call only.
   let mut scope = RootScope::new(ctx);
   let mut vals = Vec::with_capacity(params.len());
   for (index, (param, ty)) in params.into_iter().zip(&types).enumerate() {
-    let val = match param {
-      Param::Val(val) => Ok(val),
-      Param::Extern(slot) => {
-        collect_values(&mut scope);
-        ExternRef::new(&mut scope, slot).map(|rooted| Val::ExternRef(Some(rooted)))
-      }
-    };
+    let inner = scope.as_context_mut().data().inner;
+    // SAFETY: the store inner owns the store whose context this is; the first poll of an operation, up to here, is on the
+    // JavaScript thread.
+    let val = unsafe { &*inner }.finish(scope.as_context_mut(), ty, param);
     match val {
-      Ok(val) if !ty.is_ref() || val.matches_ty(&mut scope, ty).unwrap_or(false) => vals.push(val),
-      Ok(_) => {
-        let message =
-          format!("param[{index}] expected {}, got a function of another type", crate::values::expectation(ty));
-        let typed = TypedFailure { kind: FailureKind::Type, message, detail: crate::failure::ErrorDetail::default() };
-        return Err(Broken { error: wasmtime::Error::new(HostFailure(typed)), outer_frames: 0 });
+      Ok(Some(val)) => vals.push(val),
+      Ok(None) => {
+        let expected = crate::values::expectation(ty);
+        return Err(refused(format!("param[{index}] expected {expected}, got a function of another type")));
       }
-      Err(error) => return Err(Broken { error, outer_frames: 0 }),
+      Err(Failure::Typed(typed)) => {
+        return Err(Broken { error: wasmtime::Error::new(HostFailure(*typed)), outer_frames: 0 });
+      }
+      Err(_) => return Err(refused(format!("param[{index}] could not be passed"))),
     }
   }
   let mut values = vec![Val::I32(0); results];
@@ -299,16 +281,9 @@ async fn instantiate(
   }
 }
 
-/// Collects what wasm no longer holds, if many values may be waiting for that. On the JavaScript thread.
-fn collect_values(scope: &mut impl AsContextMut<Data = StoreData>) {
-  let mut ctx = scope.as_context_mut();
-  let inner = ctx.data().inner;
-  // SAFETY: the store inner owns the store whose context this is; the first poll of an operation is on its own thread.
-  let store = unsafe { &*inner };
-  if store.should_collect_values() {
-    let _ = ctx.gc(None);
-    store.values_collected();
-  }
+fn refused(message: String) -> Broken {
+  let typed = TypedFailure { kind: FailureKind::Type, message, detail: crate::failure::ErrorDetail::default() };
+  Broken { error: wasmtime::Error::new(HostFailure(typed)), outer_frames: 0 }
 }
 
 /// The frames of the calls around an operation are on the stack now, and in the error's trace.
