@@ -63,7 +63,7 @@ async function setUp(t: ExecutionContext, config: { context?: unknown; name?: st
 function reader(seen: unknown[], read: (module: ModuleInstance) => unknown): Handler {
   return async (n, module) => {
     seen.push(read(module))
-    await null
+    await Promise.resolve()
     seen.push(read(module))
     await nextTurn()
     seen.push(read(module))

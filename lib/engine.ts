@@ -19,9 +19,9 @@ export interface EngineStats {
 
 /** Asynchronous calls by what they do. */
 export interface TaskStats {
-  /** They wait for another call in their store. */
+  /** They have not begun: they wait for another call in their store, or for their first turn of the event loop. */
   readonly queued: number
-  /** They have the JavaScript thread, or wait for their turn on it. */
+  /** They have the JavaScript thread, or wait for their next turn on it. */
   readonly home: number
   /** They compute on another thread, or wait for one. */
   readonly pool: number

@@ -104,9 +104,9 @@ pub struct EngineStats {
 /// Asynchronous calls and instantiations that have not settled.
 #[napi(object)]
 pub struct TaskStats {
-  /// They wait for another call in their store.
+  /// They have not begun: they wait for another call in their store, or for their first turn of the event loop.
   pub queued: u32,
-  /// They have the JavaScript thread, or wait for their turn on it.
+  /// They have the JavaScript thread, or wait for their next turn on it.
   pub home: u32,
   /// They compute on another thread, or wait for one.
   pub pool: u32,
