@@ -277,6 +277,7 @@ export interface PoolingConfig {
   totalCoreInstances?: number
   totalMemories?: number
   totalTables?: number
+  totalStacks?: number
   maxMemorySize?: number
   tableElements?: number
 }
@@ -328,9 +329,9 @@ export declare function tableType(store: StoreHandle, index: number): ExternType
 
 /** Asynchronous calls and instantiations that have not settled. */
 export interface TaskStats {
-  /** They wait for another call in their store. */
+  /** They have not begun: they wait for another call in their store, or for their first turn of the event loop. */
   queued: number
-  /** They have the JavaScript thread, or wait for their turn on it. */
+  /** They have the JavaScript thread, or wait for their next turn on it. */
   home: number
   /** They compute on another thread, or wait for one. */
   pool: number

@@ -51,6 +51,7 @@ function define(f: HostFunctionBuilder, style: Style, handler: Handler): HostFun
 async function setUp(t: ExecutionContext, handler: Handler = (n) => n, style: Style = 'withFunc') {
   t.timeout(LIMIT)
   const runtime = new Runtime()
+  t.teardown(() => runtime.close())
   define(runtime.newHostModuleBuilder('env').newFunctionBuilder(), style, handler).export('f').instantiate()
   return { runtime, guest: await runtime.instantiateAsync(GUEST) }
 }

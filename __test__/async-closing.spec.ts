@@ -39,6 +39,7 @@ const never = () => new Promise<never>(() => {})
 function setUp(t: ExecutionContext) {
   t.timeout(LIMIT)
   const runtime = new Runtime()
+  t.teardown(() => runtime.close())
   const host: { handler: Handler; note: () => void } = { handler: (n) => n, note: () => {} }
   runtime
     .newHostModuleBuilder('m')

@@ -35,6 +35,7 @@ const storage = new AsyncLocalStorage<unknown>()
 async function setUp(t: ExecutionContext, config: { context?: unknown; name?: string } = {}) {
   t.timeout(LIMIT)
   const runtime = new Runtime({ poolThreads: 2 })
+  t.teardown(() => runtime.close())
   const host: { handler: Handler; note: (n: number, module: ModuleInstance) => void } = {
     handler: (n) => n,
     note: () => {},

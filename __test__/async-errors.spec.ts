@@ -34,6 +34,7 @@ type Handler = (module: ModuleInstance, n: number) => number | Promise<number>
 async function setUp(t: ExecutionContext, style: (typeof styles)[number], handler?: Handler) {
   t.timeout(LIMIT)
   const runtime = new Runtime()
+  t.teardown(() => runtime.close())
   const host: { handler: Handler } = { handler: handler ?? ((_, n) => n) }
   const define = (f: HostFunctionBuilder) =>
     style === 'withModuleFunc'

@@ -32,6 +32,7 @@ const styles = ['natural', 'stack'] as const
 async function setUp(t: ExecutionContext, handler: Handler = (_, n) => n, style: (typeof styles)[number] = 'natural') {
   t.timeout(LIMIT)
   const runtime = new Runtime()
+  t.teardown(() => runtime.close())
   const host = { handler }
   const f = runtime.newHostModuleBuilder('m').newFunctionBuilder()
   const defined =

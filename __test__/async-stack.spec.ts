@@ -18,6 +18,7 @@ type Handler = (stack: BigUint64Array, module: ModuleInstance | undefined) => vo
 async function setUp(t: ExecutionContext, style: 'withStackFunc' | 'withModuleStackFunc', ...handlers: Handler[]) {
   t.timeout(LIMIT)
   const runtime = new Runtime()
+  t.teardown(() => runtime.close())
   const held: { f: Handler; g: Handler } = { f: handlers[0] ?? (() => {}), g: handlers[1] ?? (() => {}) }
   const builder = runtime.newHostModuleBuilder('env')
   if (style === 'withStackFunc') {

@@ -34,6 +34,7 @@ type Handler = (n: number, module: ModuleInstance) => unknown
 function setUp(t: ExecutionContext) {
   t.timeout(LIMIT)
   const runtime = new Runtime()
+  t.teardown(() => runtime.close())
   const host: { act: Handler; seen: unknown[] } = { act: (n) => nextTurn(n), seen: [] }
   runtime
     .newHostModuleBuilder('env')

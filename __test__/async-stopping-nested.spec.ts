@@ -35,6 +35,7 @@ const never = () => new Promise<never>(() => {})
 async function setUp(t: ExecutionContext, handler: Handler = (n) => n) {
   t.timeout(LIMIT)
   const runtime = new Runtime()
+  t.teardown(() => runtime.close())
   const host = { handler }
   runtime
     .newHostModuleBuilder('m')

@@ -28,6 +28,7 @@ type Handler = (n: number, module: ModuleInstance) => number | Promise<number>
 async function setUp(t: ExecutionContext) {
   t.timeout(LIMIT)
   const runtime = new Runtime()
+  t.teardown(() => runtime.close())
   const host: { wait: Handler } = { wait: () => new Promise<number>(() => {}) }
   runtime
     .newHostModuleBuilder('m')

@@ -31,6 +31,7 @@ function forward(params: readonly TypeName[], results: readonly TypeName[]): str
 async function link(t: ExecutionContext, define: (f: HostFunctionBuilder) => HostFunctionBuilder, text: string) {
   t.timeout(LIMIT)
   const runtime = new Runtime()
+  t.teardown(() => runtime.close())
   define(runtime.newHostModuleBuilder('env').newFunctionBuilder()).export('f').instantiate()
   return await runtime.instantiateAsync(text, { name: '' })
 }

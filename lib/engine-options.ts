@@ -11,6 +11,8 @@ export interface PoolingOptions {
   readonly totalMemories?: number
   /** Tables that can be alive at once; Wasmtime's default is 1000. */
   readonly totalTables?: number
+  /** Asynchronous calls that can be under way at once; Wasmtime's default is 1000. */
+  readonly totalStacks?: number
   /** Bytes that each memory may grow to; Wasmtime's default is 4 GiB. */
   readonly maxMemorySize?: number
   /** Elements that each table may grow to; Wasmtime's default is 20000. */
@@ -120,6 +122,7 @@ const poolingNames = [
   'totalCoreInstances',
   'totalMemories',
   'totalTables',
+  'totalStacks',
   'maxMemorySize',
   'tableElements',
 ] as const satisfies readonly (keyof PoolingOptions)[]

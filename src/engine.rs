@@ -67,6 +67,7 @@ pub struct PoolingConfig {
   pub total_core_instances: Option<u32>,
   pub total_memories: Option<u32>,
   pub total_tables: Option<u32>,
+  pub total_stacks: Option<u32>,
   pub max_memory_size: Option<f64>,
   pub table_elements: Option<u32>,
 }
@@ -282,6 +283,9 @@ fn apply_memory(config: &mut Config, options: &EngineConfig) {
     }
     if let Some(count) = pooling.total_tables {
       pool.total_tables(count);
+    }
+    if let Some(count) = pooling.total_stacks {
+      pool.total_stacks(count);
     }
     if let Some(size) = pooling.max_memory_size.map(bytes) {
       pool.max_memory_size(usize::try_from(size).unwrap_or(usize::MAX));

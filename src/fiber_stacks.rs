@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
 use wasmtime::{StackCreator, StackMemory};
 
+use crate::map_budget::{Maps, OF_STACK};
+
 /// Stacks that wait for a fiber, at most.
 const MAX_KEPT: usize = 128;
 
@@ -27,6 +29,7 @@ struct Mapping {
   start: *mut c_void,
   length: usize,
   page: usize,
+  _maps: Maps,
 }
 
 // SAFETY: nothing but its owner uses the mapping, and any thread may unmap it.
@@ -48,12 +51,13 @@ impl FiberStacks {
 
 impl Mapping {
   fn new(size: usize) -> wasmtime::Result<Self> {
+    let maps = Maps::take(OF_STACK)?;
     let page = rustix::param::page_size();
     let length = size.next_multiple_of(page).saturating_add(page);
     // SAFETY: a new private mapping at an address of the system's choice.
     let start = unsafe { mmap_anonymous(ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE) }
       .map_err(|error| refused(error, "mmap"))?;
-    let mapping = Self { start, length, page };
+    let mapping = Self { start, length, page, _maps: maps };
     // SAFETY: within the mapping that was made just now.
     unsafe { mprotect(start.wrapping_byte_add(page), length - page, MprotectFlags::READ | MprotectFlags::WRITE) }
       .map_err(|error| refused(error, "mprotect"))?;
@@ -86,9 +90,8 @@ impl Mapping {
 #[cold]
 fn refused(error: rustix::io::Errno, call: &str) -> wasmtime::Error {
   wasmtime::Error::msg(format!(
-    "no memory for the stack of an asynchronous call ({call}: {error}): Cannot allocate; perhaps the system's limit on the \
-     memory maps of a process is reached (on Linux sysctl vm.max_map_count, 65530 by default: every call under way needs \
-     two, and every memory up to three)"
+    "no memory for the stack of an asynchronous call ({call}: {error}). Perhaps a limit of the system is reached: on memory \
+     maps (vm.max_map_count), on address space (ulimit -v) or on memory"
   ))
 }
 

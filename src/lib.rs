@@ -25,6 +25,7 @@ mod instance_pre;
 mod instance_slot;
 mod link_check;
 mod linker;
+mod map_budget;
 mod memory;
 mod memory_access;
 mod memory_view;

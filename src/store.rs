@@ -29,6 +29,7 @@ use crate::export_func::ExportFunc;
 use crate::extern_ref::FreeList;
 use crate::failure::Failure;
 use crate::instance_slot::InstanceSlot;
+use crate::map_budget::Maps;
 use crate::memory_view::Views;
 use crate::raw_env::{RawEnv, Value};
 use crate::tasks::Tasks;
@@ -212,7 +213,7 @@ impl StoreInner {
       has_finalizer: Cell::new(false),
       state,
     });
-    let data = StoreData { inner: &raw const *inner, last_growth: 0 };
+    let data = StoreData { inner: &raw const *inner, last_growth: 0, maps: Maps::default() };
     let mut store =
       wasmtime::Store::try_new(&engine.inner, data).map_err(|error| Failure::internal(error.to_string()))?;
     store.limiter(|data| data);

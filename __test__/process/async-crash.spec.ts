@@ -62,3 +62,43 @@ test('a notice may close its store at the end of a slice, 100 times', async (t) 
   assertExit(t, outcome)
   t.is(outcome.stdout, 'done\n')
 })
+
+// V8 ends the process when it can make no memory map for itself, so the package must stop before.
+const onLinux = process.platform === 'linux' ? test : test.skip
+onLinux(
+  'guests that wait until the memory maps of the process run out get a LimitError, and the others work on',
+  async (t) => {
+    const outcome = await runNode(
+      `const runtime = new wasmtime.Runtime()
+    let release
+    const wait = new Promise((resolve) => (release = resolve))
+    runtime.newHostModuleBuilder('env').newFunctionBuilder().withFunc(() => wait, [], []).export('wait').instantiate()
+    const compiled = runtime.compileModuleSync(\`(module
+      (import "env" "wait" (func $wait)) (memory 1)
+      (func (export "run") (result i32) (call $wait) (i32.const 7)))\`)
+    ;(async () => {
+      const most = Number(require('node:fs').readFileSync('/proc/sys/vm/max_map_count', 'utf8'))
+      // Where the system allows more, this would only take long.
+      if (most > 100_000) return console.log('skipped')
+      const calls = []
+      let refused
+      while (refused === undefined) {
+        const guest = await runtime.instantiateAsync(compiled, { name: '' }).catch((error) => void (refused = error))
+        if (guest === undefined) break
+        const call = guest.exports.run.async()
+        call.catch((error) => (refused = error))
+        calls.push(call)
+        if (calls.length % 64 === 0) await new Promise((resolve) => setImmediate(resolve))
+      }
+      release()
+      const results = await Promise.allSettled(calls)
+      const done = results.filter((result) => result.value === 7).length
+      console.log(refused.code, /memory maps/.test(refused.message), done > 5000, results.length - done <= 64)
+      process.exit(0)
+    })()`,
+      { timeoutMs: 120_000 },
+    )
+    assertExit(t, outcome)
+    t.regex(outcome.stdout, /^(skipped|LIMIT_EXCEEDED true true true)\n$/)
+  },
+)

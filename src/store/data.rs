@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::atomic::Ordering;
 
 use super::StoreInner;
+use crate::map_budget::{Maps, OF_MEMORY};
 
 /// Elements that a table may have: the limit of the browsers, from the JavaScript API of WebAssembly.
 const MAX_TABLE_ELEMENTS: usize = 10_000_000;
@@ -13,6 +14,8 @@ const MAX_TABLE_ELEMENTS: usize = 10_000_000;
 pub struct StoreData {
   pub inner: *const StoreInner,
   pub(super) last_growth: i64,
+  /// The maps of the memories.
+  pub(super) maps: Maps,
 }
 
 // SAFETY: only who has the store follows the pointer, and touches of it what is marked as belonging to that thread.
@@ -39,6 +42,10 @@ impl StoreData {
 /// only reserved, so one instruction could take all memory of the machine.
 impl wasmtime::ResourceLimiter for StoreData {
   fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    if current == 0 {
+      // It is being made.
+      self.maps.join(Maps::take(OF_MEMORY)?);
+    }
     self.grow(desired.saturating_sub(current));
     Ok(true)
   }
