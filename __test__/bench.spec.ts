@@ -126,6 +126,8 @@ const expectedFigures: Names = {
   'event loop: how late an interval of 10 ms is': [
     'no guest: ticks over 10 ms late',
     'no guest: the latest tick',
+    'such a load without guests: ticks over 10 ms late',
+    'such a load without guests: the latest tick',
     '2 compute, 1 calls the host: ticks over 10 ms late',
     '2 compute, 1 calls the host: the latest tick',
   ],

@@ -1,10 +1,14 @@
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
 import { guests } from './guests.mjs'
 import { figure } from './measure-async.mjs'
 
 const PERIOD = 10
 
 /**
- * How late the ticks of an interval of 10 ms are while guests run, and while nothing does.
+ * How late the ticks of an interval of 10 ms are while guests run, while nothing does, and under a load like that of the
+ * guests.
  *
  * @param {import('../index.mjs').Runtime} runtime
  * @param {{ loopMs: number, loopRounds: number }} effort
@@ -19,13 +23,19 @@ export async function eventLoop(runtime, { loopMs, loopRounds }) {
     .instantiate()
   const endless = await runtime.compileModule(guests.endless())
   const calling = await runtime.compileModule(guests.endlessTick('event-loop'))
-  /** @type {{ name: string, modules: any[], runs: number[][] }[]} */
+  const late = () => lateness(loopMs)
+  /** @type {{ name: string, run: () => Promise<number[]>, runs: number[][] }[]} */
   const states = [
-    { name: 'no guest', modules: [], runs: [] },
-    { name: '2 compute, 1 calls the host', modules: [endless, endless, calling], runs: [] },
+    { name: 'no guest', run: late, runs: [] },
+    { name: 'such a load without guests', run: () => duringLoad(late), runs: [] },
+    {
+      name: '2 compute, 1 calls the host',
+      run: () => duringGuests(runtime, [endless, endless, calling], late),
+      runs: [],
+    },
   ]
   for (let round = 0; round < loopRounds; round++) {
-    for (const { modules, runs } of states) runs.push(await during(runtime, modules, () => lateness(loopMs)))
+    for (const { run, runs } of states) runs.push(await run())
   }
   const group = `event loop: how late an interval of ${PERIOD} ms is`
   return states.flatMap(({ name, runs }) => [
@@ -45,7 +55,7 @@ export async function eventLoop(runtime, { loopMs, loopRounds }) {
 }
 
 /** Does something while guests run that do not end, and stops them. */
-async function during(runtime, modules, action) {
+async function duringGuests(runtime, modules, action) {
   const instances = await Promise.all(modules.map((module) => runtime.instantiateAsync(module, { name: '' })))
   const controller = new AbortController()
   const { signal } = controller
@@ -57,6 +67,27 @@ async function during(runtime, modules, action) {
     if (reason !== signal.reason) throw new Error('a guest was not stopped, but ended', { cause: reason })
   }
   for (const instance of instances) instance.close()
+  return result
+}
+
+/**
+ * Does something while JavaScript uses 4 ms of each turn, which is what guests may use of it, and as many other threads
+ * are busy as guests would have: what the machine makes of such a load.
+ */
+async function duringLoad(action) {
+  const threads = Math.min(2, Math.max(1, availableParallelism() - 1))
+  const workers = Array.from({ length: threads }, () => new Worker('for (;;);', { eval: true }))
+  await Promise.all(workers.map((worker) => once(worker, 'online')))
+  let ended = false
+  const turn = () => {
+    const start = performance.now()
+    while (performance.now() - start < 4);
+    if (!ended) setImmediate(turn)
+  }
+  turn()
+  const result = await action()
+  ended = true
+  await Promise.all(workers.map((worker) => worker.terminate()))
   return result
 }
 

@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
+mod away_task;
 mod commands;
 mod driver;
 mod frame;
@@ -26,9 +27,10 @@ mod operation;
 
 use crate::compute_pool::ComputePool;
 use crate::home::Home;
-use crate::store::{StoreData, StoreInner};
+use crate::store::StoreData;
 use crate::ticker::Pulse;
 
+pub use away_task::{AwayTask, Slice};
 pub use commands::{CALL, FUNCTIONS};
 pub use frame::{HostFrame, host_future};
 pub use host_call::{val_from_slots, val_to_slots};
@@ -347,47 +349,5 @@ impl Tasks {
       *place += 1;
     }
     counts
-  }
-}
-
-/// A store's task on its way through the compute threads.
-pub struct AwayTask(*const StoreInner);
-
-// SAFETY: who has the task has the store, whose parts for the JavaScript thread alone it does not touch.
-unsafe impl Send for AwayTask {}
-
-/// What a task does after a slice on a compute thread.
-pub enum Slice {
-  /// It went home.
-  Home,
-  /// It wants to go on computing.
-  Yielded(AwayTask),
-}
-
-impl AwayTask {
-  pub fn run_slice(self) -> Slice {
-    // SAFETY: the store is alive while its task is away.
-    let Some(tasks) = (unsafe { &*self.0 }).tasks() else { return Slice::Home };
-    // Once the task is home the store may be gone, and with it the tasks, before this returns.
-    let (pulse, home) = (Arc::clone(&tasks.pulse), Arc::clone(&tasks.home));
-    let Ok(running) = pulse.run() else {
-      // Without the clock nothing would end the slice. At home it goes on as if it had just yielded, and finds the same.
-      tasks.arrived.set(Some(Poll::Pending));
-      tasks.signal.set(Signal::None);
-      tasks.woken.0.store(true, Ordering::Relaxed);
-      home.arrive(self.0);
-      return Slice::Home;
-    };
-    let polled = tasks.poll_safely();
-    if polled.is_pending() && tasks.signal.get() == Signal::None && tasks.has_yielded() {
-      if tasks.notice_count() > 0 {
-        home.notify(self.0, tasks.take_notices());
-      }
-      return Slice::Yielded(self);
-    }
-    tasks.arrived.set(Some(polled));
-    drop(running);
-    home.arrive(self.0);
-    Slice::Home
   }
 }
