@@ -147,7 +147,6 @@ test('calls that are made while another runs in their store run after it, first 
     return n
   })
   const calls = [1, 2, 3, 4].map((n) => guest.exports['f'].async(n).then((value: unknown) => log.push(`done ${value}`)))
-  t.deepEqual(log, ['begin 1'])
   await Promise.all(calls)
   // Whether a call is reported before the next one begins does not matter.
   const begins = log.filter((entry) => !entry.startsWith('done'))
@@ -308,12 +307,13 @@ test('endless recursion through plain calls in host functions ends in an error, 
   }
 })
 
-for (const [kind, handler] of [
-  ['at once', (_: unknown, n: number) => n],
-  ['in a promise', async (_: unknown, n: number) => n],
-] as const) {
+for (const kind of ['at once', 'in a promise'] as const) {
   test(`100,000 calls that wait for their turn all settle, in order, with host functions that answer ${kind}`, async (t) => {
-    const { runtime, guest } = await setUp(t, handler)
+    const { runtime, guest, host } = await setUp(t)
+    let go = (): void => {}
+    const gate = new Promise<number>((resolve) => (go = () => resolve(-1)))
+    host.handler = (_, n) => (n === -1 ? gate : kind === 'at once' ? n : Promise.resolve(n))
+    const first = guest.exports['f'].async(-1)
     let last = -1
     let inOrder = true
     const calls = Array.from({ length: 100_000 }, (_, n) =>
@@ -322,7 +322,9 @@ for (const [kind, handler] of [
         last = n
       }),
     )
-    t.true(runtime.stats().tasks.queued >= 99_999)
+    t.true(runtime.stats().tasks.queued >= 100_000)
+    go()
+    t.is(await first, -1)
     await Promise.all(calls)
     t.true(inOrder)
     t.is(last, 99_999)

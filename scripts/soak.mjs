@@ -5,14 +5,15 @@
  *
  * Every variant runs in a process of its own, and prints a line of JSON: resident memory after 1,000 rounds (or a tenth),
  * after a fifth of all rounds, and at the end, each after a collection, and what of the package is alive at the end.
- * Exits with 1 if a variant has grown by more than a tenth, or leaves something alive. `close` and `drop` are measured from
- * round 1,000 on; the others from a fifth on, because V8 widens its young generation at first, by up to 48 MiB.
+ * Exits with 1 if a variant has grown by more than a tenth, or leaves something alive. `close`, `drop` and `asyncClose` are
+ * measured from round 1,000 on; the others from a fifth on, because V8 widens its young generation at first, by up to 48 MiB.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 
+import { asyncVariants } from './lib/async-soak.mjs'
 import { Engine, Func, Global, Linker, Module, Runtime, Store, Table } from '../index.mjs'
 
 const GUEST = `(module
@@ -68,6 +69,7 @@ function guest(runtime, callback, type = 'i32', wat = GUEST) {
  * the event loop has a turn (default: never), `per` how many rounds of the command line make one of it.
  */
 const variants = {
+  ...asyncVariants,
   /** Instances by Linker and Store, closed: the figure that counts. */
   close() {
     const engine = new Engine()
