@@ -307,9 +307,9 @@ export declare function storeMode(store: StoreHandle): string
 
 /**
  * Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
- * reach the store, and the store ends when it is gone.
+ * reach the store, and the store ends when it is gone. Without `isAsync` the first use decides the mode.
  */
-export declare function storeNew(engine: Engine, holder: unknown[]): StoreHandle
+export declare function storeNew(engine: Engine, holder: unknown[], isAsync?: boolean | undefined | null): StoreHandle
 
 /** Decides the mode of a store: async or sync. */
 export declare function storeRequireMode(store: StoreHandle, isAsync: boolean): void

@@ -13,6 +13,7 @@ import {
   Runtime,
   Store,
 } from '../index.mjs'
+import { runForJson } from './process/run-node.ts'
 
 /** A bound against hangs. */
 const LIMIT = 60_000
@@ -195,6 +196,38 @@ test('what a host function throws after it has closed its instance comes out as 
       t.like(await t.throwsAsync(guest.exports['run'].async(1)), { exitCode: 4 })
     }
   }
+})
+
+test('what a host function rejects with after it has closed what it belongs to is no unhandled rejection', async (t) => {
+  const seen = await runForJson<string[]>(
+    t,
+    `const seen = []
+    process.on('unhandledRejection', (reason) => seen.push('unhandled ' + reason.message))
+    const main = async () => {
+      for (const what of ['instance', 'runtime']) {
+        for (const wait of [false, true]) {
+          const runtime = new wasmtime.Runtime()
+          const act = async (module) => {
+            if (wait) await new Promise(setImmediate)
+            if (what === 'instance') module.close(4)
+            else runtime.close(4)
+            throw new Error('late')
+          }
+          runtime.newHostModuleBuilder('m').newFunctionBuilder().withModuleFunc(act, [], []).export('f').instantiate()
+          const guest = await runtime.instantiateAsync('(module (import "m" "f" (func $f)) (func (export "run") (call $f)))')
+          await guest.exports.run.async().catch((error) => seen.push(error.message))
+          for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
+        }
+      }
+      console.log(JSON.stringify(seen))
+    }
+    main()`,
+  )
+  t.deepEqual(
+    seen.filter((text) => text.startsWith('unhandled')),
+    [],
+  )
+  t.is(seen.length, 4)
 })
 
 test('a notification may close the instance, the runtime and the store, also while its guest computes elsewhere', async (t) => {

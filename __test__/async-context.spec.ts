@@ -4,6 +4,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import test, { type ExecutionContext } from 'ava'
 
 import { type ModuleInstance, Runtime } from '../index.mjs'
+import { thenable } from './support/odd-values.ts'
 
 /** A bound against hangs. */
 const LIMIT = 60_000
@@ -228,6 +229,18 @@ test('the context of a call is seen after its guest has computed on another thre
   t.is(guest.context, 'config')
   await Promise.all(calls)
   t.deepEqual(seen, ['a', 'b', undefined, 'config'].flatMap((value) => Array.from({ length: 12 }, () => value))) // prettier-ignore
+})
+
+test('a thenable sees the AsyncLocalStorage and the context of the call when it is waited for', async (t) => {
+  const { guest, host } = await setUp(t, { context: 'config' })
+  const seen: unknown[] = []
+  host.handler = (n, module) =>
+    thenable((resolve) => {
+      seen.push(stored(), module.context)
+      resolve(n)
+    }) as Promise<number>
+  await storage.run('caller', () => guest.exportedFunction('run')!.callAsyncWith({ context: 'call' }, 1))
+  t.deepEqual(seen, ['caller', 'call'])
 })
 
 test('a nested call has its own context, or else that of the call around it, which is back afterwards', async (t) => {

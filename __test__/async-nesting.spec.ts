@@ -3,9 +3,12 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import test, { type ExecutionContext } from 'ava'
 
 import { type Func, type ModuleInstance, Runtime, type Table } from '../index.mjs'
+import { thenable } from './support/odd-values.ts'
 
 /** A bound against hangs. */
 const LIMIT = 60_000
+/** The same for what nothing else would end. */
+const HANG = 20_000
 const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
 
 const GUEST = `(module
@@ -266,6 +269,19 @@ for (const how of ['waits', 'computes', 'calls on'] as const) {
     }
   })
 }
+
+test('a thenable that begins its work only when it is waited for, as query builders do, may call the guest', async (t) => {
+  const { guest, host } = await setUp(t)
+  host.handler = (module, n) => {
+    if (n === 0) return n
+    return thenable((resolve) => {
+      module.exports['f'].async(n - 1).then((value: number) => resolve(value + 1))
+    }) as Promise<number>
+  }
+  const outer = guest.exports['f'].async(20)
+  const winner = await Promise.race([outer, sleep(HANG, 'deadlock')])
+  t.is(winner, 20)
+})
 
 test('what a host function has left running after its call calls as anyone else', async (t) => {
   const { guest, host } = await setUp(t)

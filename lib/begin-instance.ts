@@ -11,15 +11,15 @@ export async function beginInstance(
   core: StoreCore,
   pre: Binding.InstancePre,
   object: object,
-  stopper: Stopper,
+  stopper: Stopper | undefined,
 ): Promise<void> {
   const slot = core.nextSlot
   let operation = new Operation(core, pre.beginInstance(core.handle, object), object)
-  stopper.watch(operation)
+  stopper?.watch(operation)
   if ((await operation.run()) !== null) return
   // There was no memory. Perhaps what is in the way is only waiting to be collected.
   native.collectStores()
   operation = new Operation(core, pre.beginInstance(core.handle, object, slot), object)
-  stopper.watch(operation)
+  stopper?.watch(operation)
   await operation.run()
 }

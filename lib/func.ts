@@ -209,9 +209,9 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   }
 
   /** @internal Calls a function without arguments, under a watch that others may share. */
-  static async runStoppable(func: Func<any, any>, stopper: Stopper): Promise<void> {
+  static async runStoppable(func: Func<any, any>, stopper: Stopper | undefined): Promise<void> {
     const operation = func.#operation([], undefined, false)
-    stopper.watch(operation)
+    stopper?.watch(operation)
     await operation.run()
   }
 

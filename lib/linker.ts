@@ -10,7 +10,7 @@ import { type Extern, externOf } from './instance-exports'
 import { Memory } from './memory'
 import { Module } from './module'
 import { type Binding, native } from './native'
-import { type StopOptions, Stopper } from './stopper'
+import { type StopOptions, makeStopper } from './stopper'
 import type { Store } from './store'
 import type { StoreCore } from './store-core'
 import { Table } from './table'
@@ -290,12 +290,12 @@ export class InstancePre {
     core.keep(this.#callbacks)
     core.keep(this.#stores)
     const instance = new Instance(store, core, core.nextSlot, this.module)
-    const stopper = new Stopper(signal, timeoutMs)
+    const stopper = makeStopper(signal, timeoutMs)
     try {
       await beginInstance(core, this.#native, instance, stopper)
       return instance
     } finally {
-      stopper.end()
+      stopper?.end()
     }
   }
 }

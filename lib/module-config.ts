@@ -19,33 +19,48 @@ export interface ModuleConfig {
 export interface AsyncModuleConfig extends ModuleConfig, StopOptions {}
 
 const names = ['name', 'startFunctions', 'context'] as const
+const asyncNames = [...names, 'signal', 'timeoutMs'] as const
 
 /** @internal A module's configuration, checked. */
 export interface CheckedModuleConfig {
   readonly name: string | undefined
   readonly startFunctions: readonly string[]
   readonly context: unknown
+  /** Only in async mode. */
+  readonly signal: AbortSignal | undefined
+  readonly timeoutMs: number | undefined
 }
 
 /** @internal */
 export function checkModuleConfig(config: unknown): CheckedModuleConfig {
-  return check(checkOptions(config, 'config', names))
+  return check(checkOptions(config, 'config', names), undefined, undefined)
 }
 
 /** @internal As `checkModuleConfig`, for async mode. */
-export function checkAsyncModuleConfig(
-  config: unknown,
-): CheckedModuleConfig & { readonly signal: AbortSignal | undefined; readonly timeoutMs: number | undefined } {
-  const given = checkOptions(config, 'config', [...names, 'signal', 'timeoutMs'])
+export function checkAsyncModuleConfig(config: unknown): CheckedModuleConfig {
+  const given = checkOptions(config, 'config', asyncNames)
+  const signal = checkSignal(given.signal, 'config.signal')
+  return check(given, signal, checkTimeout(given.timeoutMs, 'config.timeoutMs'))
+}
+
+const defaultStartFunctions: readonly string[] = Object.freeze(['_start'])
+
+function check(
+  given: { [name in (typeof names)[number]]?: unknown },
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+): CheckedModuleConfig {
   return {
-    ...check(given),
-    signal: checkSignal(given.signal, 'config.signal'),
-    timeoutMs: checkTimeout(given.timeoutMs, 'config.timeoutMs'),
+    name: checkString(given.name, 'config.name'),
+    startFunctions:
+      given.startFunctions === undefined ? defaultStartFunctions : checkStartFunctions(given.startFunctions),
+    context: given.context,
+    signal,
+    timeoutMs,
   }
 }
 
-function check(given: { [name in (typeof names)[number]]?: unknown }): CheckedModuleConfig {
-  const { name, startFunctions = ['_start'], context } = given
+function checkStartFunctions(startFunctions: unknown): readonly string[] {
   if (!Array.isArray(startFunctions)) {
     throw new ArgumentError(`config.startFunctions must be an array of strings, but got ${describe(startFunctions)}`)
   }
@@ -62,5 +77,5 @@ function check(given: { [name in (typeof names)[number]]?: unknown }): CheckedMo
     }
     functions.push(item)
   }
-  return { name: checkString(name, 'config.name'), startFunctions: functions, context }
+  return functions
 }

@@ -7,6 +7,8 @@ import type { CustomSection, ExternTypeDescription, ModuleExport, ModuleImport, 
 /** A compiled module. It can be instantiated any number of times, in any store of its engine. */
 export class Module {
   readonly #native: Binding.Module
+  #closed = false
+  #exportNames: Set<string> | undefined
   #imports: readonly ModuleImport[] | undefined
   #exports: readonly ModuleExport[] | undefined
 
@@ -74,12 +76,19 @@ export class Module {
   }
 
   get closed(): boolean {
-    return this.#native.closed
+    return this.#closed
+  }
+
+  /** @internal Whether it exports something of that name. */
+  static exports(module: Module, name: string): boolean {
+    module.#exportNames ??= new Set(module.exports.map((item) => item.name))
+    return module.#exportNames.has(name)
   }
 
   /** Frees the compiled code as soon as no instance uses it. Idempotent. */
   close(): void {
-    if (!this.closed) void [this.imports, this.exports]
+    if (!this.#closed) void [this.imports, this.exports]
+    this.#closed = true
     this.#native.close()
   }
 

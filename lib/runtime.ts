@@ -17,10 +17,11 @@ import {
   checkAsyncModuleConfig,
   checkModuleConfig,
 } from './module-config'
+import { Module } from './module'
 import { ModuleInstance, type ModuleInstanceOwner } from './module-instance'
 import { type Binding, native } from './native'
 import { SharedStore } from './shared-store'
-import { Stopper } from './stopper'
+import { type Stopper, makeStopper } from './stopper'
 import { type Mode, StoreCore } from './store-core'
 import type { ModuleSource } from './types'
 
@@ -178,6 +179,7 @@ export class Runtime {
     if (name !== '') this.#modules.set(name, instance)
     try {
       for (const start of checked.startFunctions) {
+        if (!Module.exports(compiled, start)) continue
         if (instance.closed) break
         instance.exportedFunction(start)?.call()
       }
@@ -214,22 +216,24 @@ export class Runtime {
       return this.#instantiateHost(source, checkModuleConfig(config).name ?? source.name, 'async')
     }
     const checked = checkAsyncModuleConfig(config)
-    const stopper = new Stopper(checked.signal, checked.timeoutMs)
+    const stopper = makeStopper(checked.signal, checked.timeoutMs)
+    if (stopper === undefined && source instanceof CompiledModule)
+      return await this.#instantiateAsync(source, checked, stopper)
     try {
-      stopper.check()
+      stopper?.check()
       const compiled = source instanceof CompiledModule ? source : await this.compileModule(source)
       this.assertOpen()
-      stopper.check()
+      stopper?.check()
       return await this.#instantiateAsync(compiled, checked, stopper)
     } finally {
-      stopper.end()
+      stopper?.end()
     }
   }
 
   async #instantiateAsync(
     compiled: CompiledModule,
     config: CheckedModuleConfig,
-    stopper: Stopper,
+    stopper: Stopper | undefined,
   ): Promise<ModuleInstance<any>> {
     const place = this.#place(compiled, config, 'async')
     const { instance, core, resolved, name } = place
@@ -241,7 +245,7 @@ export class Runtime {
       const failure = this.#displace(place, error)
       if (!ended) throw failure
     } finally {
-      this.#reserved.delete(name)
+      if (name !== '') this.#reserved.delete(name)
       if (resolved.needsShared) resolved.pre.close()
     }
     if (instance.closed) {
@@ -251,6 +255,7 @@ export class Runtime {
     if (name !== '') this.#modules.set(name, instance)
     try {
       for (const start of config.startFunctions) {
+        if (!Module.exports(compiled, start)) continue
         if (instance.closed) break
         const func = instance.exportedFunction(start)
         if (func !== undefined) await Func.runStoppable(func, stopper)

@@ -39,6 +39,11 @@ export function checkSignal(signal: unknown, what: string): AbortSignal | undefi
   return signal as AbortSignal
 }
 
+/** @internal What watches them, if there is anything to watch. */
+export function makeStopper(signal: AbortSignal | undefined, timeoutMs: number | undefined): Stopper | undefined {
+  return signal === undefined && timeoutMs === undefined ? undefined : new Stopper(signal, timeoutMs)
+}
+
 /** @internal Watches a signal and a clock for one operation after the other. */
 export class Stopper {
   readonly #signal: AbortSignal | undefined

@@ -41,9 +41,9 @@ export class StoreCore {
     this.holder[4] = list()
     this.holder[5] = list()
     this.holder[6] = list()
-    this.handle = native.storeNew(engine, this.holder)
+    this.handle = native.storeNew(engine, this.holder, mode === undefined ? undefined : mode === 'async')
+    this.#isAsync = mode === 'async'
     this.#engine = engine
-    if (mode !== undefined) this.requireMode(mode)
   }
 
   /** Decides the mode, or throws a `LinkError` if it is another one. */

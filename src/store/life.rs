@@ -13,7 +13,7 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi::{JsValue, sys};
 use napi_derive::napi;
 
-use super::{PROBE, StoreInner, TOMBS};
+use super::{Mode, PROBE, StoreInner, TOMBS};
 use crate::engine::Engine;
 use crate::env_state::EnvState;
 use crate::failure::Failure;
@@ -211,12 +211,13 @@ unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_voi
 }
 
 /// Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
-/// reach the store, and the store ends when it is gone.
+/// reach the store, and the store ends when it is gone. Without `isAsync` the first use decides the mode.
 #[napi(catch_unwind, ts_return_type = "StoreHandle")]
 pub fn store_new(
   env: Env,
   engine: &Engine,
   #[napi(ts_arg_type = "unknown[]")] holder: Unknown,
+  is_async: Option<bool>,
 ) -> napi::Result<Unknown<'static>> {
   let raw = RawEnv(env.raw());
   let state = EnvState::of(raw)?;
@@ -224,6 +225,9 @@ pub fn store_new(
   let make = || {
     let holder = Value(holder.raw());
     let inner = StoreInner::new(raw, Arc::clone(&state), engine, holder)?;
+    if let Some(is_async) = is_async {
+      inner.require_mode(raw, if is_async { Mode::Async } else { Mode::Sync })?;
+    }
     let data: *const c_void = ptr::from_ref(&*inner).cast();
     let tomb = inner.tombs.add(raw, inner.holder_part(raw, TOMBS)?, data)?;
     inner.own_tomb.set(tomb);
