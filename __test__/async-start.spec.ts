@@ -117,6 +117,71 @@ for (const start of ['section', 'export'] as const) {
   })
 }
 
+test('exports that are read in a notification of a start function, or while it computes, are there afterwards', async (t) => {
+  const { runtime, host } = setUp(t)
+  const early: unknown[] = []
+  const read = (module: ModuleInstance) => {
+    try {
+      return [typeof module.exports['one'], typeof module.exportedFunction('one'), typeof module.memory]
+    } catch (error) {
+      // The guest has the store to itself.
+      return (error as Error).name
+    }
+  }
+  runtime
+    .newHostModuleBuilder('notes')
+    .newFunctionBuilder()
+    .withModuleFunc((module) => void early.push(read(module)), [], [])
+    .withNotify()
+    .export('note')
+    .instantiate()
+  const late = new Promise((resolve) => {
+    host.act = (n, module) => {
+      setTimeout(() => resolve(read(module)), 2)
+      return n
+    }
+  })
+  for (const body of [
+    '(call $note) (call $note)',
+    '(drop (call $f (i32.const 1))) (call $spin (i32.const 100000000))',
+  ]) {
+    const guest = await runtime.instantiateAsync(
+      `(module (import "notes" "note" (func $note)) (import "env" "f" (func $f (param i32) (result i32)))
+        (memory (export "memory") 1) (func (export "one") (result i32) (i32.const 1))
+        (func $spin (param i32) (loop $again (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+        (func $start ${body}) (start $start))`,
+      { name: '' },
+    )
+    if (body.includes('spin')) early.push(await late)
+    t.deepEqual(read(guest), ['function', 'object', 'object'], body)
+    t.is(await guest.exports['one'].async(), 1)
+  }
+  t.is(early.length, 3)
+  for (const seen of early) t.true(seen === 'StoreBusyError' || Array.isArray(seen), String(seen))
+  for (const seen of early) if (Array.isArray(seen)) t.deepEqual(seen, ['function', 'object', 'object'])
+})
+
+test('what a start function that failed has left behind is refused, and never called without an instance', async (t) => {
+  for (const name of ['', 'guest']) {
+    const { runtime, host } = setUp(t)
+    await runtime.instantiateAsync('(module)', { name: 'other' })
+    const error = new Error('start')
+    const left: Promise<unknown>[] = []
+    const modules: unknown[] = []
+    host.act = (_, module) => {
+      modules.push(module)
+      if (modules.length > 1) return 0
+      left.push(module.exports['first'].async(), module.exports['double'].async(1))
+      throw error
+    }
+    t.is(await t.throwsAsync(runtime.instantiateAsync(guestText('section'), { name })), error)
+    const outcomes = await Promise.allSettled(left)
+    t.deepEqual(outcomes.map((outcome) => outcome.status), ['rejected', 'rejected']) // prettier-ignore
+    t.is(modules.length, 1)
+    t.like(runtime.stats(), { instances: 1, tasks: IDLE })
+  }
+})
+
 test('an ExitError with 0 out of _start is the end of the instance, any other code a rejection', async (t) => {
   for (const code of [0, 4]) {
     const { runtime, host } = setUp(t)

@@ -75,10 +75,14 @@ export class Operation extends CallScope implements Stoppable {
   #reason: StopReason | undefined
   /** Continues when this one's turn in the store has come. */
   #begin: (() => void) | undefined
-  /** Continues what waits for a host function's promise. */
-  #resume: ((how: number, value: unknown) => void) | undefined
-  /** What that promise has settled to, while calls that were made in the host function still run. */
-  #settled: { readonly how: number; readonly value: unknown } | undefined
+  /** A host function has returned a promise, for which this waits. */
+  #waits = false
+  /** Continues when the promise is settled, and only calls that were made in the host function still run. */
+  #settled: (() => void) | undefined
+  /** Counts how often something has continued the operation that did not wait for the promise. */
+  #overtaken = 0
+  #resolve: ((value: unknown) => void) | undefined
+  #reject: ((reason: unknown) => void) | undefined
 
   constructor(core: StoreCore, id: number, instance?: object, context?: unknown, hasContext = false) {
     super(instance, context, hasContext)
@@ -92,39 +96,88 @@ export class Operation extends CallScope implements Stoppable {
     }
   }
 
-  /** Runs it to its end. An async function, so that errors show the caller in their stack, and its context is kept. */
-  async run(): Promise<any> {
-    const { handle } = this.#core
+  /** Runs it to its end. */
+  run(): Promise<any> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      this.#continue(undefined)
+    })
+  }
+
+  /**
+   * Goes on: from the beginning, or without waiting for a promise any longer. `resolve` is passed on as it is, because V8
+   * follows it from an error to those who await the call.
+   */
+  #continue(how: number | undefined): void {
+    const drive = (): Promise<unknown> => this.#drive(how)
+    scopes.run(this, drive).then(this.#resolve, this.#reject)
+  }
+
+  /**
+   * Does one step after the other. An async function, so that errors show the caller in their stack, and that what
+   * `AsyncLocalStorage` holds, ours and the caller's, is the same after each await.
+   */
+  async #drive(start: number | undefined): Promise<unknown> {
+    const core = this.#core
+    const overtaken = this.#overtaken
     try {
-      if (!this.#reserve()) await this.#turn()
-      this.#checkStopped()
-      let how = PROCEED
+      if (start === undefined) {
+        if (!this.#reserve()) await this.#turn()
+        // What is thrown here is replaced by the reason below.
+        if (this.#reason !== undefined) throw new InterruptedError('the call was stopped before it began')
+      }
+      let how = start ?? PROCEED
       let value: unknown
       for (;;) {
-        const progress: unknown = scopes.run(this, opStep, handle, this.#id, how, value)
+        const progress: unknown = opStep(core.handle, this.#id, how, value)
         how = PROCEED
         value = undefined
         if (progress === DONE) break
         if (progress === TURN) await nextTurn()
-        else if (typeof progress === 'number') await arrival(this.#core)
-        else ({ how, value } = await this.#wait(progress))
+        else if (typeof progress === 'number') await arrival(core)
+        else {
+          this.#waits = true
+          if (this.#queue !== undefined) pump(core)
+          try {
+            value = await progress
+            how = FULFILLED
+          } catch (error) {
+            value = error
+            how = REJECTED
+          }
+          if (overtaken === this.#overtaken && core.schedule.top !== this) {
+            await new Promise<void>((resolve) => {
+              this.#settled = resolve
+            })
+          }
+          // Stopped or closed meanwhile: another run of this function has taken over.
+          if (overtaken !== this.#overtaken) return await never()
+          this.#settled = undefined
+          this.#waits = false
+        }
       }
       const id = this.#id
       this.#id = -1
-      const result: unknown = opFinish(handle, id)
+      const result: unknown = opFinish(core.handle, id)
+      this.#end()
       if (this.#reason === undefined) return result
     } catch (error) {
+      this.#end()
       if (this.#reason === undefined) throw error
       throw this.#reason(error instanceof InterruptedError ? error.frames : [])
-    } finally {
-      this.#end()
     }
     throw this.#reason([])
   }
 
-  #checkStopped(): void {
-    // `run` puts the reason in its place.
-    if (this.#reason !== undefined) throw new InterruptedError('the call was stopped before it began')
+  /** Continues an operation that waits for a promise, whatever that settles to. */
+  #overtake(how: number): void {
+    this.#overtaken += 1
+    this.#waits = false
+    // Lets the run that waited see that it is not wanted.
+    this.#settled?.()
+    this.#settled = undefined
+    this.#continue(how)
   }
 
   /** Has it stop, with those that are nested in it. */
@@ -150,11 +203,8 @@ export class Operation extends CallScope implements Stoppable {
   /** Has all calls of an instance's functions stop. */
   static stopAll(core: StoreCore, instance: object, reason: StopReason): void {
     const { active, queue } = core.schedule
-    for (const operation of [...active, ...queue]) {
-      for (const nested of operation.#queue ? [...operation.#queue] : [])
-        if (nested.instance === instance) nested.stop(reason)
-      if (operation.instance === instance) operation.stop(reason)
-    }
+    const all = [...active, ...queue].flatMap((operation) => [...(operation.#queue ?? []), operation])
+    for (const operation of all) if (operation.instance === instance) operation.stop(reason)
   }
 
   /** The store was closed: whatever it waits for, it will find that out. */
@@ -163,7 +213,7 @@ export class Operation extends CallScope implements Stoppable {
     for (const operation of [...active, ...queue]) {
       for (const nested of operation.#queue?.splice(0) ?? []) nested.#begin?.()
       operation.#begin?.()
-      operation.#resume?.(PROCEED, undefined)
+      if (operation.#waits) operation.#overtake(PROCEED)
     }
     queue.length = 0
   }
@@ -179,7 +229,7 @@ export class Operation extends CallScope implements Stoppable {
 
   /** Whether a call that was made in its host function can run now. */
   get #isFree(): boolean {
-    return this.#resume !== undefined && this.#settled === undefined && this.#reason === undefined
+    return this.#waits && this.#settled === undefined && this.#reason === undefined
   }
 
   #turn(): Promise<void> {
@@ -191,34 +241,6 @@ export class Operation extends CallScope implements Stoppable {
         this.#begin = undefined
         resolve()
       }
-    })
-  }
-
-  /** Waits until a promise of a host function has settled, and the calls that were made there have ended. */
-  #wait(promise: unknown): Promise<{ readonly how: number; readonly value: unknown }> {
-    return new Promise((resolve) => {
-      const resume = (how: number, value: unknown): void => {
-        if (this.#resume !== resume) return
-        this.#resume = undefined
-        this.#settled = undefined
-        resolve({ how, value })
-      }
-      const settle = (how: number, value: unknown): void => {
-        if (this.#resume !== resume) return
-        this.#settled = { how, value }
-        pump(this.#core)
-      }
-      this.#resume = resume
-      try {
-        Promise.resolve(promise).then(
-          (value) => settle(FULFILLED, value),
-          (reason) => settle(REJECTED, reason),
-        )
-      } catch (error) {
-        // A promise whose `constructor` or `then` throws.
-        settle(REJECTED, error)
-      }
-      pump(this.#core)
     })
   }
 
@@ -241,12 +263,12 @@ export class Operation extends CallScope implements Stoppable {
   /** Lets the innermost call go on, or begins the next one. */
   static pump(core: StoreCore): void {
     const { active, queue, top } = core.schedule
-    const next = top === undefined ? queue : top.#queue
+    let next: Operation[] | undefined = queue
     if (top !== undefined) {
-      const resume = top.#resume
-      if (resume === undefined) return
-      if (top.#reason !== undefined) return resume(STOP, undefined)
-      if (top.#settled !== undefined) return resume(top.#settled.how, top.#settled.value)
+      if (!top.#waits) return
+      if (top.#reason !== undefined) return top.#overtake(STOP)
+      if (top.#settled !== undefined) return top.#settled()
+      next = top.#queue
     }
     const operation = next?.shift()
     if (operation === undefined) return
@@ -256,6 +278,11 @@ export class Operation extends CallScope implements Stoppable {
 }
 
 const { pump } = Operation
+
+/** For what is not wanted any more; nobody holds it, so it is collected. */
+function never(): Promise<never> {
+  return new Promise(() => {})
+}
 
 /** What continues a store's task when it comes home from a compute thread; it keeps the store alive meanwhile. */
 const away = new Map<StoreCore, () => void>()

@@ -22,7 +22,7 @@ export class StoreCore {
   /**
    * Read by native code: 0 instances by slot, 1 values of `externref`s, 2 `Func`s by handle. Only kept alive: 3 this
    * object, 4 lists of callbacks, 5 views of memories by handle, 6 memory of
-   * native code, 7 nothing, 8 the promise that a host function has just returned.
+   * native code, 7 nothing.
    */
   readonly holder: any[]
   readonly #engine: Binding.Engine

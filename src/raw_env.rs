@@ -292,6 +292,23 @@ impl RawEnv {
     unsafe { sys::napi_close_handle_scope(self.0, scope) };
   }
 
+  /// A scope out of which one handle can be taken.
+  #[inline]
+  pub fn open_escapable_scope(self) -> sys::napi_escapable_handle_scope {
+    out!(napi_open_escapable_handle_scope(self.0) -> ptr::null_mut()).unwrap_or(ptr::null_mut())
+  }
+
+  #[inline]
+  pub fn close_escapable_scope(self, scope: sys::napi_escapable_handle_scope) {
+    // SAFETY: as in `close_scope`.
+    unsafe { sys::napi_close_escapable_handle_scope(self.0, scope) };
+  }
+
+  /// A handle of the outer scope; once for each scope.
+  pub fn escape(self, scope: sys::napi_escapable_handle_scope, value: Value) -> Result<Value, Refused> {
+    out!(napi_escape_handle(self.0, scope, value.0) -> ptr::null_mut()).map(Value)
+  }
+
   /// A value that stands for `data` and owns nothing.
   pub fn external(self, data: *mut c_void) -> Result<Value, Refused> {
     out!(napi_create_external(self.0, data, None, ptr::null_mut()) -> ptr::null_mut()).map(Value)

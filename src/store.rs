@@ -59,7 +59,7 @@ const CALLS_PER_SCOPE: u32 = 128;
 /// heap allocation, and the handles of a million calls cannot wait for the end.
 #[derive(Clone, Copy)]
 pub struct HostScope {
-  pub scope: sys::napi_handle_scope,
+  pub scope: sys::napi_escapable_handle_scope,
   pub calls: u32,
 }
 
@@ -155,7 +155,7 @@ impl Drop for Entry<'_> {
     if !scope.is_null()
       && let Some(env) = store.state.env()
     {
-      env.close_scope(scope);
+      env.close_escapable_scope(scope);
     }
     if store.views.any() {
       store.check_views();
@@ -346,10 +346,10 @@ impl StoreInner {
   pub fn renew_scope(&self, env: RawEnv) {
     let HostScope { scope, calls } = self.host_scope.get();
     if scope.is_null() {
-      self.host_scope.set(HostScope { scope: env.open_scope(), calls: 1 });
+      self.host_scope.set(HostScope { scope: env.open_escapable_scope(), calls: 1 });
     } else if calls >= CALLS_PER_SCOPE {
-      env.close_scope(scope);
-      self.host_scope.set(HostScope { scope: env.open_scope(), calls: 1 });
+      env.close_escapable_scope(scope);
+      self.host_scope.set(HostScope { scope: env.open_escapable_scope(), calls: 1 });
     } else {
       self.host_scope.set(HostScope { scope, calls: calls + 1 });
     }
@@ -359,7 +359,7 @@ impl StoreInner {
   pub fn end_host_scope(&self, env: RawEnv) {
     let HostScope { scope, .. } = self.host_scope.replace(HostScope::NONE);
     if !scope.is_null() {
-      env.close_scope(scope);
+      env.close_escapable_scope(scope);
     }
   }
 

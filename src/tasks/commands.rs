@@ -25,7 +25,7 @@ impl Progress {
   /// As `lib/operation.ts` knows it; for a promise, the promise itself takes the place of the number.
   fn number(self) -> u32 {
     match self {
-      Self::Done | Self::Waits => 0,
+      Self::Done | Self::Waits(_) => 0,
       Self::Turn => 1,
       Self::Away => 2,
     }
@@ -210,7 +210,7 @@ fn go_on(env: RawEnv, store: &StoreInner, tasks: &Tasks, running: &Running<'_>) 
     return env.uint32(Progress::Done.number()).map_err(|_| Failure::Pending);
   }
   match progress {
-    Progress::Waits => store.take_promise(env),
+    Progress::Waits(promise) => Ok(promise),
     progress => env.uint32(progress.number()).map_err(|_| Failure::Pending),
   }
 }

@@ -14,20 +14,17 @@ use crate::raw_env::{RawEnv, Value};
 use crate::store::{StoreData, StoreInner};
 use crate::ticker::{Running, ticks};
 
-/// Part of the holder array with the promise that a host function has returned, until it is fetched.
-const PROMISE: u32 = 8;
-
 /// Host calls in a slice that make a guest one which needs the JavaScript thread. Two moves between threads cost some
 /// 80 microseconds, as much as a few dozen host calls with what a guest computes in between.
 const BURST: u32 = 20;
 
 /// How far the innermost operation got.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Progress {
   /// It has ended.
   Done,
-  /// A host function has returned a promise; it is in the holder.
-  Waits,
+  /// A host function has returned this promise.
+  Waits(Value),
   /// It should go on at the next turn of the event loop.
   Turn,
   /// It computes on another thread.
@@ -177,9 +174,9 @@ impl StoreInner {
           if self.is_closed() {
             continue;
           }
-          if self.host_call(env, tasks, frame, in_place)? {
+          if let Some(promise) = self.host_call(env, tasks, frame, in_place)? {
             tasks.parked.set(true);
-            return Ok(Progress::Waits);
+            return Ok(Progress::Waits(promise));
           }
           tasks.calls.set(tasks.calls.get() + 1);
           let now = ticks();
@@ -202,11 +199,17 @@ impl StoreInner {
     Progress::Done
   }
 
-  /// Calls the function of a frame; true if it has returned a promise to wait for.
-  fn host_call(&self, env: RawEnv, tasks: &Tasks, frame: *mut HostFrame, in_place: bool) -> Result<bool, Failure> {
+  /// Calls the function of a frame; gives the promise that it has returned, if there is one to wait for.
+  fn host_call(
+    &self,
+    env: RawEnv,
+    tasks: &Tasks,
+    frame: *mut HostFrame,
+    in_place: bool,
+  ) -> Result<Option<Value>, Failure> {
     if tasks.interrupt.load(std::sync::atomic::Ordering::Relaxed) {
       reply(frame, Err(Trap::Interrupt.into()));
-      return Ok(false);
+      return Ok(None);
     }
     let binding = HostFrame::at(frame).binding();
     self.renew_scope(env);
@@ -220,21 +223,12 @@ impl StoreInner {
         reply(frame, Err(binding.error(env, failure)));
       }
       Ok(Answer::Waits(promise)) => {
-        let holder = self.holder(env)?;
-        env.set_element(holder, PROMISE, promise).map_err(|_| Failure::Pending)?;
-        return Ok(true);
+        // The scope of the host calls ends with this run of the driver.
+        return env.escape(self.host_scope.get().scope, promise).map(Some).map_err(|_| Failure::Pending);
       }
       Err(failure) => reply(frame, Err(binding.error(env, failure))),
     }
-    Ok(false)
-  }
-
-  /// The promise for which the task waits.
-  pub fn take_promise(&self, env: RawEnv) -> Result<Value, Failure> {
-    let holder = self.holder(env)?;
-    let promise = env.get_element(holder, PROMISE).map_err(|_| Failure::Pending)?;
-    env.set_element(holder, PROMISE, env.undefined()).map_err(|_| Failure::Pending)?;
-    Ok(promise)
+    Ok(None)
   }
 
   /// Answers the innermost host call with what its promise has settled to.
