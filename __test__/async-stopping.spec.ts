@@ -194,6 +194,27 @@ test('a signal that is aborted after the call has settled has no effect, and is 
   t.is(listeners.size, 0)
 })
 
+test('a guest can catch neither an interruption nor what a host function is rejected with', async (t) => {
+  const { runtime, host } = await setUp(t)
+  const guest = await runtime.instantiateAsync(
+    `(module (import "m" "wait" (func $wait (param i32) (result i32)))
+      (func (export "park") (result i32)
+        (block $caught (try_table (catch_all $caught) (drop (call $wait (i32.const 1)))) (return (i32.const 1))) (i32.const 2))
+      (func (export "compute") (result i32)
+        (block $caught (try_table (catch_all $caught) (loop $again (br $again))) (return (i32.const 1))) (i32.const 2)))`,
+    { name: '' },
+  )
+  for (const name of ['park', 'compute']) {
+    const call = guest.exportedFunction(name)!.callAsyncWith({ timeoutMs: 5 })
+    await t.throwsAsync(call, { instanceOf: InterruptedError })
+  }
+  const error = new Error('not for guests')
+  host.wait = () => nextTurn().then(() => Promise.reject(error))
+  t.is(await t.throwsAsync(guest.exports['park'].async()), error)
+  host.wait = (n) => nextTurn(n)
+  t.is(await guest.exports['park'].async(), 1)
+})
+
 test('the frames of an InterruptedError say where the guest was', async (t) => {
   const world = await setUp(t)
   for (const [place, names] of [

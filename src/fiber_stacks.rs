@@ -14,10 +14,10 @@ use wasmtime::{StackCreator, StackMemory};
 use crate::map_budget::{Maps, OF_STACK};
 
 /// Stacks that wait for a fiber, at most.
-const MAX_KEPT: usize = 128;
+const MAX_KEPT: usize = 1024;
 
 /// Bytes at the top of a stack that stay in memory while it waits: what a call of some depth needs.
-const WARM: usize = 32 * 1024;
+const WARM: usize = 16 * 1024;
 
 /// The stacks of one engine.
 pub struct FiberStacks {
