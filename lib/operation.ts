@@ -203,7 +203,8 @@ export class Operation extends CallScope implements Stoppable {
   /** Has all calls of an instance's functions stop. */
   static stopAll(core: StoreCore, instance: object, reason: StopReason): void {
     const { active, queue } = core.schedule
-    const all = [...active, ...queue].flatMap((operation) => [...(operation.#queue ?? []), operation])
+    const all = [...active, ...queue]
+    for (const operation of active) all.push(...(operation.#queue ?? []))
     for (const operation of all) if (operation.instance === instance) operation.stop(reason)
   }
 

@@ -217,8 +217,9 @@ export class Runtime {
     }
     const checked = checkAsyncModuleConfig(config)
     const stopper = makeStopper(checked.signal, checked.timeoutMs)
-    if (stopper === undefined && source instanceof CompiledModule)
+    if (stopper === undefined && source instanceof CompiledModule) {
       return await this.#instantiateAsync(source, checked, stopper)
+    }
     try {
       stopper?.check()
       const compiled = source instanceof CompiledModule ? source : await this.compileModule(source)

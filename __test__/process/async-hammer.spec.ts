@@ -18,7 +18,8 @@ for (const seed of [1, 2, 3, 4]) {
     t.deepEqual(report.tasks, { queued: 0, home: 0, pool: 0, parked: 0 })
     t.is(report.stores, 0)
     t.true(report.notes)
-    for (const outcome of ['fulfilled', 'purpose', 'TRAP', 'INTERRUPTED', 'EXIT'])
+    for (const outcome of ['fulfilled', 'purpose', 'TRAP', 'INTERRUPTED', 'EXIT']) {
       t.true((report.counts[outcome] ?? 0) > 0, outcome)
+    }
   })
 }
