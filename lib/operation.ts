@@ -136,7 +136,10 @@ export class Operation extends CallScope implements Stoppable {
         if (progress === DONE) break
         if (progress === TURN) await nextTurn()
         else if (typeof progress === 'number') await arrival(core)
-        else {
+        else if (Array.isArray(progress)) {
+          ignore(progress[0])
+          break
+        } else {
           this.#waits = true
           if (this.#queue !== undefined) pump(core)
           try {
@@ -196,6 +199,7 @@ export class Operation extends CallScope implements Stoppable {
     for (const operation of active.slice(place)) {
       operation.#reason ??= reason
       opStop(this.#core.handle, operation.#id)
+      for (const nested of [...(operation.#queue ?? [])]) nested.stop(reason)
     }
     pump(this.#core)
   }
@@ -279,6 +283,15 @@ export class Operation extends CallScope implements Stoppable {
 }
 
 const { pump } = Operation
+
+/** Nobody waits for a promise, and what it is rejected with is no unhandled rejection. */
+async function ignore(promise: unknown): Promise<void> {
+  try {
+    await promise
+  } catch {
+    // The store was closed; what its host functions do then concerns nobody.
+  }
+}
 
 /** For what is not wanted any more; nobody holds it, so it is collected. */
 function never(): Promise<never> {

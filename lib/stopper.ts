@@ -57,7 +57,7 @@ export class Stopper {
     if (signal !== undefined) {
       this.#onAbort = () => this.#fire(() => signal.reason)
       if (signal.aborted) this.#onAbort()
-      else signal.addEventListener('abort', this.#onAbort)
+      else listen(signal, this.#onAbort)
     }
     if (timeoutMs !== undefined) {
       this.#timer = setTimeout(
@@ -83,13 +83,32 @@ export class Stopper {
   end(): void {
     this.#target = undefined
     if (this.#timer !== undefined) clearTimeout(this.#timer)
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort !== undefined && this.#signal !== undefined) unlisten(this.#signal, this.#onAbort)
   }
 
   #fire(reason: StopReason): void {
     this.#reason ??= reason
     this.#target?.stop(this.#reason)
   }
+}
+
+/** What each signal has to tell: one listener for all, since Node.js takes more than ten for a leak. */
+const listeners = new WeakMap<AbortSignal, { readonly all: Set<() => void>; readonly onAbort: () => void }>()
+
+function listen(signal: AbortSignal, callback: () => void): void {
+  let known = listeners.get(signal)
+  if (known === undefined) {
+    const all = new Set<() => void>()
+    known = { all, onAbort: () => [...all].forEach((one) => one()) }
+    listeners.set(signal, known)
+  }
+  if (known.all.size === 0) signal.addEventListener('abort', known.onAbort)
+  known.all.add(callback)
+}
+
+function unlisten(signal: AbortSignal, callback: () => void): void {
+  const known = listeners.get(signal)
+  if (known?.all.delete(callback) && known.all.size === 0) signal.removeEventListener('abort', known.onAbort)
 }
 
 function timedOut(timeoutMs: number, frames: readonly WasmFrame[]): WasmtimeError {

@@ -140,6 +140,14 @@ impl Failure {
   }
 
   #[cold]
+  pub fn busy() -> Self {
+    Self::new(
+      FailureKind::StoreBusy,
+      "an asynchronous call is running in the store; await it, or use callAsync(), which waits for its turn",
+    )
+  }
+
+  #[cold]
   pub fn stack_overflow() -> Self {
     Self::new(FailureKind::StackOverflow, "Maximum call stack size exceeded")
   }

@@ -80,13 +80,17 @@ impl InstanceSlot {
       })?
     } else {
       // Only while the start function runs is there a caller but no instance yet.
+      if store.is_busy() {
+        return Err(Failure::busy());
+      }
       if store.caller_slot.get() != own_slot {
         return Ok(None);
       }
       let found: Option<Extern> = store.caller_export(name);
       match found {
         Some(item) => Some(store.with(|ctx| store.register(item, ctx))?),
-        None => None,
+        // It may be there later: not while the guest starts on another thread can it be seen.
+        None => return Ok(None),
       }
     };
     self.exports.borrow_mut().insert(name.into(), index);

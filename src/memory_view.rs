@@ -15,7 +15,7 @@ use wasmtime::{AsContextMut, Extern, Memory, StoreContextMut};
 use crate::failure::{Failure, FailureKind};
 use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
 use crate::raw_env::{RawEnv, Value};
-use crate::store::{StoreData, StoreInner};
+use crate::store::{Mode, StoreData, StoreInner};
 
 /// Part of the holder array where the views are, by handle of the memory: one at a time, because V8 does not allow two
 /// buffers over the same bytes.
@@ -105,7 +105,7 @@ fn view(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, index, ..] = *args;
   let store = store_arg(env, handle)?;
   let index = index_arg(env, index)?;
-  if store.tasks().is_some() {
+  if store.decided_mode(env)? == Mode::Async {
     return Err(Failure::type_error(
       "view: the store is in async mode, where a guest may use its memory on another thread; use read() and readInto()",
     ));

@@ -279,7 +279,7 @@ impl StoreInner {
   #[inline]
   pub fn with_even_closed<R>(&self, f: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
     if self.busy.replace(true) {
-      return Err(busy());
+      return Err(Failure::busy());
     }
     let _busy = Busy(&self.busy);
     let caller = self.caller.get();
@@ -405,12 +405,4 @@ impl StoreInner {
     let holder = self.holder(env)?;
     env.get_element(holder, part).map_err(|_| Failure::Pending)
   }
-}
-
-#[cold]
-fn busy() -> Failure {
-  Failure::new(
-    crate::failure::FailureKind::StoreBusy,
-    "the store is in the middle of another operation; call it when that has returned",
-  )
 }

@@ -50,7 +50,9 @@ impl StoreInner {
     }
     self.report(env);
     if let Some(tasks) = self.tasks() {
-      tasks.interrupt();
+      if tasks.is_away() {
+        tasks.interrupt();
+      }
       if tasks.any() {
         self.call_core_hook(env, self.state.store_closed(env));
       }

@@ -7,7 +7,7 @@ use super::operation::Call;
 use super::{Operation, Tasks, Work};
 use crate::env_state::{EnvState, STACK_MARGIN};
 use crate::export_func::{ExportFunc, INLINE};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::home::take_up;
 use crate::raw_call::{ARGS, answer, index_arg, raw_functions, store_arg};
 use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
@@ -93,10 +93,7 @@ impl StoreInner {
       return Err(Failure::closed("store"));
     }
     if self.is_busy() || tasks.is_away() {
-      return Err(Failure::new(
-        FailureKind::StoreBusy,
-        "an asynchronous call is running in the store; await it, or use callAsync(), which waits for its turn",
-      ));
+      return Err(Failure::busy());
     }
     let running = Self::start_clock(tasks)?;
     let parked = tasks.parked.get();
@@ -149,7 +146,8 @@ unsafe extern "C" fn op_call(env: sys::napi_env, info: sys::napi_callback_info) 
 }
 
 /// Lets an operation go on: begins it, resumes it, or answers the host call that it waits for. Gives how far it got: 0
-/// done, 1 wait for the next turn, 2 it is away, or the promise for which its guest waits. Arguments: store handle,
+/// done, 1 wait for the next turn, 2 it is away, the promise for which its guest waits, or, if it is done all the same, that
+/// promise in an array. Arguments: store handle,
 /// number, how it goes on, the value.
 fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, id, how, value, ..] = *args;
@@ -206,7 +204,13 @@ fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
 fn go_on(env: RawEnv, store: &StoreInner, tasks: &Tasks, running: &Running<'_>) -> Result<Value, Failure> {
   let progress = store.advance(env, tasks, running, false)?;
   if store.is_closed() && !tasks.is_away() {
-    // Also if a host function has closed it and then returned a promise: nobody will wait for that.
+    if let Progress::Waits(promise) = progress {
+      // A host function has closed it and then returned a promise, for which nobody waits; JavaScript sees to it that its
+      // rejection is not taken for an unhandled one.
+      let list = env.array(1).map_err(|_| Failure::Pending)?;
+      env.set_element(list, 0, promise).map_err(|_| Failure::Pending)?;
+      return Ok(list);
+    }
     return env.uint32(Progress::Done.number()).map_err(|_| Failure::Pending);
   }
   match progress {

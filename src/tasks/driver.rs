@@ -48,6 +48,9 @@ impl StoreInner {
     if let Some(code) = operation_ref.slot().and_then(crate::instance_slot::InstanceSlot::exit_code) {
       return Err(Failure::exit(code));
     }
+    if operation_ref.is_left_behind() {
+      return Err(Failure::closed("instance, which has failed to start,"));
+    }
     if operation_ref.stopped {
       return Err(Failure::new(FailureKind::Interrupted, "the call was stopped before it began"));
     }
@@ -125,7 +128,8 @@ impl StoreInner {
       if !tasks.has_root() {
         return Ok(self.break_down(env, tasks));
       }
-      if self.is_closed() {
+      // As in sync mode, a synchronous call goes on to its end, and its caller learns of the close.
+      if self.is_closed() && !in_place {
         return Ok(Progress::Done);
       }
       self.cover();
@@ -135,6 +139,7 @@ impl StoreInner {
           return Ok(self.break_down(env, tasks));
         }
         tasks.set_root(None);
+        self.publish(tasks);
         tasks.pop();
         self.set_busy(false);
         self.flush(env, tasks, true);
@@ -142,6 +147,7 @@ impl StoreInner {
       }
       match tasks.signal.get() {
         Signal::Finished => {
+          self.publish(tasks);
           tasks.pop();
           self.expose(tasks.top());
           self.flush(env, tasks, true);
@@ -171,7 +177,7 @@ impl StoreInner {
             return Ok(Progress::Turn);
           }
           self.expose(frame);
-          if self.is_closed() {
+          if self.is_closed() && !in_place {
             continue;
           }
           if let Some(promise) = self.host_call(env, tasks, frame, in_place)? {
@@ -188,6 +194,14 @@ impl StoreInner {
           }
         }
       }
+    }
+  }
+
+  /// Shows JavaScript the instance that the innermost operation has made, before any notice of its start function runs.
+  fn publish(&self, tasks: &Tasks) {
+    let id = tasks.active.borrow().last().copied();
+    if let Some(operation) = id.and_then(|id| tasks.operation(id)) {
+      Operation::publish(operation, self);
     }
   }
 
@@ -223,6 +237,7 @@ impl StoreInner {
         reply(frame, Err(binding.error(env, failure)));
       }
       Ok(Answer::Waits(promise)) => {
+        HostFrame::at(frame).waits = true;
         // The scope of the host calls ends with this run of the driver.
         return env.escape(self.host_scope.get().scope, promise).map(Some).map_err(|_| Failure::Pending);
       }
@@ -237,6 +252,7 @@ impl StoreInner {
     if frame.is_null() {
       return;
     }
+    HostFrame::at(frame).waits = false;
     let binding = HostFrame::at(frame).binding();
     let outcome = match value {
       Ok(value) => {

@@ -30,6 +30,8 @@ pub struct HostFrame {
   params: *const [Val],
   results: *mut [Val],
   pub stack: StackUse,
+  /// The function has returned a promise that is not settled, so it may still use its stack.
+  pub waits: bool,
   pub reply: Option<wasmtime::Result<()>>,
   /// What to run before the reply.
   pub command: Option<Command>,
@@ -68,7 +70,10 @@ impl HostFrame {
 
 impl Drop for HostFrame {
   fn drop(&mut self) {
-    self.binding().release_stack(&mut self.stack);
+    // The array of one that was given up stays in use, and later calls get arrays of their own.
+    if !self.waits || !matches!(self.stack, StackUse::Shared) {
+      self.binding().release_stack(&mut self.stack);
+    }
   }
 }
 
@@ -116,6 +121,7 @@ pub unsafe fn host_future<'a>(
       params,
       results,
       stack: StackUse::None,
+      waits: false,
       reply: None,
       command: None,
     };

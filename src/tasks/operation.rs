@@ -13,7 +13,7 @@ use crate::instance_pre::Resolved;
 use crate::instance_slot::InstanceSlot;
 use crate::raw_env::{RawEnv, Value};
 use crate::store::{StoreData, StoreInner};
-use crate::values::{Ready, results_to_js};
+use crate::values::{Ready, results_to_js, val_to_js};
 
 /// A result that needs no store.
 pub enum Output {
@@ -81,6 +81,22 @@ impl Operation {
     unsafe { self.slot.as_ref() }
   }
 
+  /// Puts the instance that it has made into its slot. The operation has ended, on the JavaScript thread.
+  pub fn publish(this: *mut Self, store: &StoreInner) {
+    // SAFETY: the operation is in its store's list, and its future has ended.
+    let operation = unsafe { &*this };
+    if let (Some(slot), Some(Ok(Made::Instance(instance)))) = (operation.made_slot, &operation.outcome)
+      && let Some(slot) = store.slot(slot)
+    {
+      slot.instance.set(Some(*instance));
+    }
+  }
+
+  /// Whether it calls something of an instance that has failed to start.
+  pub fn is_left_behind(&self) -> bool {
+    self.made_slot.is_none() && self.slot().is_some_and(|slot| !slot.is_live())
+  }
+
   /// Notes that it was asked to stop. On the JavaScript thread.
   pub fn stop(this: *mut Self) {
     // SAFETY: the operation is in its store's list, and the flag is used on the JavaScript thread alone.
@@ -133,7 +149,10 @@ impl Operation {
         Output::Val(Val::FuncRef(Some(func))) => {
           store.with_even_closed(|ctx| store.register(func.into(), ctx)).map(JsReference::Func)
         }
-        Output::Val(val) => store.with_even_closed(|ctx| store.val_to_reference(env, ctx, val))?,
+        Output::Val(val) => match val_to_js(env, &val) {
+          Some(value) => value.map(JsReference::Value).map_err(|_| Failure::Pending),
+          None => store.with_even_closed(|ctx| store.val_to_reference(env, ctx, val))?,
+        },
         Output::Extern(owned) => store.with_even_closed(|ctx| {
           let mut scope = RootScope::new(ctx);
           let rooted = owned.to_rooted(&mut scope);
