@@ -290,9 +290,9 @@ export declare function registerEnvironment(createError: (kind: string, message:
 
 /**
  * Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
- * whose store was closed, and one that calls `takeUpArrivals` at the next turn of the event loop. Called once by `lib/operation.ts` when it is loaded.
+ * whose store was closed, one that calls `takeUpArrivals` at the next turn of the event loop, and one that runs notices. Called once by `lib/operation.ts` when it is loaded.
  */
-export declare function registerTasks(arrived: (core: any) => void, storeClosed: (core: any) => void, deferred: () => void): void
+export declare function registerTasks(arrived: (core: any) => void, storeClosed: (core: any) => void, deferred: () => void, notified: (core: any) => void): void
 
 /** Closes a store. With an exit code its instances answer later calls with an `ExitError`. */
 export declare function storeClose(store: StoreHandle, exitCode?: number | undefined | null): void

@@ -81,6 +81,8 @@ export interface RawFunctions {
   opStop(store: StoreHandle, operation: number): void
   /** Forgets an operation that has not begun, if there still is one of that number. */
   opForget(store: StoreHandle, operation: number): void
+  /** Runs the notices that have just come home. */
+  opNotices(store: StoreHandle): void
   /** Takes up tasks and notices that have come home, as long as the turn lasts. */
   takeUpArrivals(): void
   turnBegin(): void

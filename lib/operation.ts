@@ -298,19 +298,27 @@ function never(): Promise<never> {
   return new Promise(() => {})
 }
 
-/** What continues a store's task when it comes home from a compute thread; it keeps the store alive meanwhile. */
-const away = new Map<StoreCore, () => void>()
+/** What waits for a store's task to come home from a compute thread. */
+interface Away {
+  readonly resolve: () => void
+  /** Runs something in the async context of the call. */
+  readonly inContext: <T>(run: () => T) => T
+}
+
+/** Those whose task is on a compute thread; this keeps their stores alive meanwhile. */
+const away = new Map<StoreCore, Away>()
 
 function arrival(core: StoreCore): Promise<void> {
-  return new Promise((resolve) => away.set(core, resolve))
+  return new Promise((resolve) => away.set(core, { resolve, inContext: AsyncLocalStorage.snapshot() }))
 }
 
 native.registerTasks(
   (core: StoreCore) => {
-    const resolve = away.get(core)
+    const waiting = away.get(core)
     away.delete(core)
-    resolve?.()
+    waiting?.resolve()
   },
   (core: StoreCore) => Operation.closed(core),
   () => void nextTurn().then(native.takeUpArrivals),
+  (core: StoreCore) => away.get(core)?.inContext(() => native.opNotices(core.handle)),
 )

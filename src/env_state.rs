@@ -50,6 +50,7 @@ pub struct EnvState {
   arrived: Cell<sys::napi_ref>,
   store_closed: Cell<sys::napi_ref>,
   deferred: Cell<sys::napi_ref>,
+  notified: Cell<sys::napi_ref>,
   /// The way back for tasks; made with the first store in async mode.
   home: OnceCell<Arc<Home>>,
   turn: Turn,
@@ -83,6 +84,7 @@ impl EnvState {
       arrived: Cell::new(ptr::null_mut()),
       store_closed: Cell::new(ptr::null_mut()),
       deferred: Cell::new(ptr::null_mut()),
+      notified: Cell::new(ptr::null_mut()),
       home: OnceCell::new(),
       turn: Turn::default(),
       stores: RefCell::default(),
@@ -251,6 +253,11 @@ impl EnvState {
     deref(env, &self.arrived)
   }
 
+  /// Has JavaScript run notices of a store.
+  pub fn notified(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.notified)
+  }
+
   /// Tells JavaScript that more has come home than there is time for in this turn.
   pub fn deferred(&self, env: RawEnv) -> Option<Value> {
     deref(env, &self.deferred)
@@ -320,21 +327,27 @@ unsafe extern "C" fn drop_state(_: sys::napi_env, data: *mut c_void, _: *mut c_v
 }
 
 /// Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
-/// whose store was closed, and one that calls `takeUpArrivals` at the next turn of the event loop. Called once by `lib/operation.ts` when it is loaded.
+/// whose store was closed, one that calls `takeUpArrivals` at the next turn of the event loop, and one that runs notices. Called once by `lib/operation.ts` when it is loaded.
 #[napi(catch_unwind)]
 pub fn register_tasks(
   env: Env,
   #[napi(ts_arg_type = "(core: any) => void")] arrived: Unknown,
   #[napi(ts_arg_type = "(core: any) => void")] store_closed: Unknown,
   #[napi(ts_arg_type = "() => void")] deferred: Unknown,
+  #[napi(ts_arg_type = "(core: any) => void")] notified: Unknown,
 ) -> napi::Result<()> {
   let raw = RawEnv(env.raw());
   let state = EnvState::of(raw)?;
-  let cells = [(&state.arrived, arrived), (&state.store_closed, store_closed), (&state.deferred, deferred)];
+  let cells = [
+    (&state.arrived, arrived),
+    (&state.store_closed, store_closed),
+    (&state.deferred, deferred),
+    (&state.notified, notified),
+  ];
   for (cell, value) in cells {
     let reference = raw
       .reference(Value(value.raw()), 1)
-      .map_err(|_| napi::Error::from_reason("registerTasks expects three functions"))?;
+      .map_err(|_| napi::Error::from_reason("registerTasks expects four functions"))?;
     state.release(cell.replace(reference));
   }
   Ok(())

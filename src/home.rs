@@ -212,7 +212,10 @@ pub fn take_up(env: RawEnv, state: &EnvState) {
       Arrival::Task(_) => store.task_arrived(env),
       Arrival::Notices(_, notices) => {
         let Some(tasks) = store.tasks() else { continue };
-        let rest = store.deliver(env, tasks, notices, false);
+        // JavaScript calls `opNotices` in the async context of the call that they belong to.
+        tasks.put_incoming(notices);
+        store.call_core_hook(env, state.notified(env));
+        let rest = tasks.take_incoming();
         if !rest.is_empty() {
           home.defer(Some(Arrival::Notices(pointer, rest)));
           break;

@@ -88,6 +88,8 @@ pub struct Tasks {
   /// Wasm must stop at its next check. Any thread reads it; the JavaScript thread sets it.
   interrupt: AtomicBool,
   // The rest belongs to the JavaScript thread, also while a task is away.
+  /// Notices that have come home, and are being run.
+  incoming: RefCell<Vec<Notice>>,
   away: Cell<bool>,
   /// Host calls since the beginning of the slice.
   calls: Cell<u32>,
@@ -132,6 +134,7 @@ impl Tasks {
       arrived: Cell::new(None),
       notices: UnsafeCell::default(),
       undelivered: AtomicUsize::new(0),
+      incoming: RefCell::default(),
       in_place: Cell::new(0),
       interrupt: AtomicBool::new(false),
       away: Cell::new(false),
@@ -262,6 +265,15 @@ impl Tasks {
     let notices = unsafe { &mut *self.notices.get() };
     first.append(notices);
     *notices = first;
+  }
+
+  /// Holds notices that have come home until they are run.
+  pub fn put_incoming(&self, notices: Vec<Notice>) {
+    *self.incoming.borrow_mut() = notices;
+  }
+
+  pub fn take_incoming(&self) -> Vec<Notice> {
+    self.incoming.take()
   }
 
   fn notice_count(&self) -> usize {

@@ -262,6 +262,16 @@ fn forget(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   Ok(env.undefined())
 }
 
+/// Runs the notices that have just come home, as long as the turn lasts. Argument: store handle.
+fn run_notices(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let tasks = tasks_of(&store)?;
+  let rest = store.deliver(env, tasks, tasks.take_incoming(), false);
+  tasks.put_incoming(rest);
+  Ok(env.undefined())
+}
+
 /// Takes up what has come home and has not been yet.
 fn take_up_arrivals(env: RawEnv, _: &[Value; ARGS]) -> Result<Value, Failure> {
   take_up(env, &*state(env)?);
@@ -291,6 +301,7 @@ raw_functions! {
   "opFinish" => finish;
   "opStop" => stop;
   "opForget" => forget;
+  "opNotices" => run_notices;
   "takeUpArrivals" => take_up_arrivals;
   "turnBegin" => begin_turn;
   "turnIsOver" => turn_is_over;
