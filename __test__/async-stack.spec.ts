@@ -82,7 +82,7 @@ for (const style of ['withStackFunc', 'withModuleStackFunc'] as const) {
     const calls = guests.map((guest, index) => guest.exports['run'].async(BigInt(index + 1), 10))
     // In the reverse order, so that none finds the stack as it happens to have left it.
     for (let round = 0; round < 3; round++) {
-      await nextTurn()
+      while (waiting.length < 3) await nextTurn()
       const now = waiting.splice(0)
       t.is(now.length, 3)
       for (const resume of now.toReversed()) {

@@ -199,7 +199,7 @@ export class Operation extends CallScope implements Stoppable {
     for (const operation of active.slice(place)) {
       operation.#reason ??= reason
       opStop(this.#core.handle, operation.#id)
-      for (const nested of [...(operation.#queue ?? [])]) nested.stop(reason)
+      for (const nested of operation.#queue?.slice() ?? []) nested.stop(reason)
     }
     pump(this.#core)
   }
