@@ -251,9 +251,11 @@ test('host functions that go on after the close find everything closed, and thei
   let go = (): void => {}
   const gate = new Promise<void>((resolve) => (go = resolve))
   let after: Promise<void> | undefined
+  const seen: number[] = []
   host.handler = (n, module) => {
     const memory = module.memory!
     const { run } = module.exports
+    seen.push(n)
     after = (async () => {
       await gate
       t.throws(() => memory.readByte(0), { code: 'EXIT' })
@@ -263,7 +265,7 @@ test('host functions that go on after the close find everything closed, and thei
     return after.then(() => n)
   }
   const call = guest.exports['run'].async(1)
-  await sleep(1)
+  while (seen.length === 0) await nextTurn()
   guest.close(2)
   t.like(await t.throwsAsync(call), { code: 'EXIT', exitCode: 2 })
   go()

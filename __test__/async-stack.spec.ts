@@ -107,6 +107,7 @@ for (const style of ['withStackFunc', 'withModuleStackFunc'] as const) {
   test(`${style}: plain calls do not disturb the stack of one that waits`, async (t) => {
     const { runtime, held, guests } = await setUp(t, style)
     const other = runtime.instantiate(GUEST, { name: '' })
+    const waiting: (() => void)[] = []
     held.f = (stack) => {
       const [a, n] = [stack[0]!, stack[1]!]
       if (n !== 0n) {
@@ -114,25 +115,27 @@ for (const style of ['withStackFunc', 'withModuleStackFunc'] as const) {
         stack[0] = a + n
         return
       }
-      return nextTurn().then(() => {
+      return new Promise<void>((resolve) => waiting.push(resolve)).then(() => {
         for (const guest of [guests[0], guests[1], other]) t.is(guest.exports['run'](5n, 6), 11n)
         t.deepEqual([...stack], [a, n])
         stack[0] = a * 2n
       })
     }
     const call = guests[0].exports['run'].async(21n, 0)
+    while (waiting.length === 0) await nextTurn()
     for (const guest of [guests[0], guests[1], other]) t.is(guest.exports['run'](5n, 6), 11n)
+    waiting[0]!()
     t.is(await call, 42n)
   })
 
   test(`${style}: the stack of a call that was stopped is nobody else's as long as its host function runs`, async (t) => {
     const { held, guests } = await setUp(t, style)
-    let resume = (): void => {}
+    const resumes: (() => void)[] = []
     let left: Promise<void> | undefined
     held.f = (stack) => {
       left = (async () => {
         const [a, n] = [stack[0]!, stack[1]!]
-        await new Promise<void>((resolve) => (resume = resolve))
+        await new Promise<void>((resolve) => resumes.push(resolve))
         t.deepEqual([...stack], [a, n], 'it finds its own parameters')
         stack.fill(999n)
       })()
@@ -140,13 +143,14 @@ for (const style of ['withStackFunc', 'withModuleStackFunc'] as const) {
     }
     const controller = new AbortController()
     const stopped = guests[0].exportedFunction('run')!.callAsyncWith({ signal: controller.signal }, 1n, 2)
+    while (resumes.length === 0) await nextTurn()
     controller.abort('stop')
     t.is(await t.throwsAsync(stopped, { any: true }), 'stop' as never)
 
     held.f = async (stack) => {
       const [a, n] = [stack[0]!, stack[1]!]
       await nextTurn()
-      resume()
+      resumes[0]!()
       await left
       t.deepEqual([...stack], [a, n], 'nobody has written to it')
       stack[0] = a + n

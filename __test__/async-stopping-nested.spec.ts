@@ -150,10 +150,11 @@ test('plain calls right after a stop are not interrupted by it', async (t) => {
     ['a host call', () => guest.exports['run'](5)],
     ['a long loop', () => guest.exports['count'](20_000_000) === 20_000_000 && 5],
   ] as const) {
-    host.handler = () => never()
+    const begun: number[] = []
+    host.handler = (n) => (begun.push(n), never())
     const controller = new AbortController()
     const stopped = reasonOf(run.callAsyncWith({ signal: controller.signal }, 0))
-    await nextTurn()
+    while (begun.length === 0) await nextTurn()
     host.handler = (n) => n
     controller.abort('stop')
     t.notThrows(() => t.is(call(), 5), label)
