@@ -236,11 +236,26 @@ impl ExportFunc {
 }
 
 /// Calls a function: the raw function behind every exported function. Arguments: the handle of the function's tomb, then
-/// those of the function. `N` is how many are fetched at once, the handle included: Node-API fills every place that it is
-/// given, so exactly as many as the function takes are best.
+/// those of the function.
 unsafe extern "C" fn call_handle<const N: usize>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-  let mut call = CallbackInfo::<N>::new();
   // SAFETY: Node passes both to the running callback.
+  unsafe { with_export::<N>(env, info, |env, export, args| export.call(env, args)) }
+}
+
+/// Has a raw function do something with the function to whose tomb its first argument leads, and with its other arguments.
+/// `N` is how many are fetched at once, the handle included: Node-API fills every place that it is given, so exactly as
+/// many as the function takes are best.
+///
+/// # Safety
+/// `env` and `info` are those of the running callback.
+#[inline]
+pub unsafe fn with_export<const N: usize>(
+  env: sys::napi_env,
+  info: sys::napi_callback_info,
+  run: impl FnOnce(RawEnv, &ExportFunc, &[Value]) -> Result<Value, Failure>,
+) -> sys::napi_value {
+  let mut call = CallbackInfo::<N>::new();
+  // SAFETY: this function's own contract.
   unsafe { call.load(env, info) };
   let raw = RawEnv(env);
   answer(raw, || {
@@ -258,7 +273,7 @@ unsafe extern "C" fn call_handle<const N: usize>(env: sys::napi_env, info: sys::
     // SAFETY: the tomb of a store that is not freed leads to an export function of it, which the pin keeps so.
     let export = unsafe { &*export };
     let _pin = StorePin::new(export.store());
-    export.call(raw, args)
+    run(raw, export, args)
   })
 }
 

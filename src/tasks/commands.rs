@@ -6,12 +6,12 @@ use super::driver::Progress;
 use super::operation::Call;
 use super::{Operation, Tasks, Work};
 use crate::env_state::{EnvState, STACK_MARGIN};
-use crate::export_func::{ExportFunc, INLINE};
+use crate::export_func::{ExportFunc, INLINE, with_export};
 use crate::failure::Failure;
 use crate::home::take_up;
-use crate::raw_call::{ARGS, answer, index_arg, raw_functions, store_arg};
-use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
-use crate::store::{StoreInner, StorePin};
+use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
+use crate::raw_env::{Callback, RawEnv, Value};
+use crate::store::StoreInner;
 use crate::ticker::Running;
 use crate::values::Ready;
 
@@ -22,13 +22,16 @@ const REJECTED: u32 = 2;
 const STOP: u32 = 3;
 
 impl Progress {
-  /// As `lib/operation.ts` knows it; for a promise, the promise itself takes the place of the number.
-  fn number(self) -> u32 {
-    match self {
-      Self::Done | Self::Waits(_) => 0,
+  /// As `lib/operation.ts` knows it: 0 done, 1 wait for the next turn, 2 it is away, or the promise for which its guest
+  /// waits.
+  fn into_value(self, env: RawEnv) -> Result<Value, Failure> {
+    let number = match self {
+      Self::Done => 0,
       Self::Turn => 1,
       Self::Away => 2,
-    }
+      Self::Waits(promise) => return Ok(promise),
+    };
+    env.uint32(number).map_err(|_| Failure::Pending)
   }
 }
 
@@ -49,16 +52,21 @@ impl ExportFunc {
     if args.len() != signature.params.len() {
       return Err(self.wrong_count(args.len()));
     }
-    let types: Box<[_]> = signature.ty.params().collect();
     let mut params = Vec::with_capacity(args.len());
-    for (index, (ty, arg)) in types.iter().zip(args).enumerate() {
-      match store.prepare(env, ty, *arg)? {
+    for (index, (ty, arg)) in signature.ty.params().zip(args).enumerate() {
+      match store.prepare(env, &ty, *arg)? {
         Some(param) => params.push(param),
         None => return Err(self.wrong_argument(env, index, *arg)),
       }
     }
+    Ok(self.operation_with(params))
+  }
+
+  fn operation_with(&self, params: Vec<Ready>) -> Operation {
+    let signature = self.signature();
+    let types = signature.ty.params().collect();
     let call = Call { func: self.func(), types, params, results: signature.results.len() };
-    Ok(Operation::new(Work::Call(call), self.slot_pointer()))
+    Operation::new(Work::Call(call), self.slot_pointer())
   }
 
   /// A synchronous call of a function of a store in async mode. It cannot wait for promises.
@@ -70,14 +78,7 @@ impl ExportFunc {
 
   /// As `call_in_place`, with values that are converted already.
   pub fn call_numbers_in_place(&self, env: RawEnv, vals: Vec<wasmtime::Val>) -> Result<Vec<wasmtime::Val>, Failure> {
-    let signature = self.signature();
-    let call = Call {
-      func: self.func(),
-      types: signature.ty.params().collect(),
-      params: vals.into_iter().map(Ready::Val).collect(),
-      results: signature.results.len(),
-    };
-    let operation = Operation::new(Work::Call(call), self.slot_pointer());
+    let operation = self.operation_with(vals.into_iter().map(Ready::Val).collect());
     self.store().run_in_place(env, operation)?.finish_numbers(self.store())
   }
 }
@@ -116,43 +117,27 @@ impl StoreInner {
 
 /// Makes an asynchronous call; gives its number. Arguments: the handle of the function's tomb, then those of the function.
 unsafe extern "C" fn op_call(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-  let mut call = CallbackInfo::<{ INLINE + 1 }>::new();
-  // SAFETY: Node passes both to the running callback.
-  unsafe { call.load(env, info) };
-  let raw = RawEnv(env);
-  answer(raw, || {
-    let spilled;
-    let args = if let Some(args) = call.args().get(..call.count) {
-      args
-    } else {
-      // SAFETY: as above.
-      spilled = unsafe { call.all(env, info) };
-      &spilled
-    };
-    let Some((handle, args)) = args.split_first() else { return Err(Failure::internal("no handle")) };
-    let tomb = StoreInner::tomb_of(raw, *handle)?;
-    let export = tomb.target::<ExportFunc>().ok_or_else(|| tomb.failure())?;
-    // SAFETY: the tomb of a store that is not freed leads to an export function of it, which the pin keeps so.
-    let export = unsafe { &*export };
-    let store = StorePin::new(export.store());
-    let tasks = tasks_of(&store)?;
-    let operation = export.operation(raw, args)?;
+  let make = |env: RawEnv, export: &ExportFunc, args: &[Value]| {
+    let store = export.store();
+    let tasks = tasks_of(store)?;
+    let operation = export.operation(env, args)?;
     if store.is_closed() {
       // Reading the arguments can run JavaScript.
       return Err(Failure::closed("store"));
     }
-    raw.uint32(tasks.add(operation)).map_err(|_| Failure::Pending)
-  })
+    env.uint32(tasks.add(operation)).map_err(|_| Failure::Pending)
+  };
+  // SAFETY: Node passes both to the running callback.
+  unsafe { with_export::<{ INLINE + 1 }>(env, info, make) }
 }
 
-/// Lets an operation go on: begins it, resumes it, or answers the host call that it waits for. Gives how far it got: 0
-/// done, 1 wait for the next turn, 2 it is away, the promise for which its guest waits, or, if it is done all the same, that
-/// promise in an array. Arguments: store handle,
-/// number, how it goes on, the value.
+/// Lets an operation go on: begins it, resumes it, or answers the host call that it waits for. Gives how far it got, as
+/// [`Progress::into_value`] says; if it is done although a promise has come, that promise in an array. Arguments: store
+/// handle, number, how it goes on, the value.
 fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, id, how, value, ..] = *args;
   let id = index_arg(env, id)?;
-  let done = || env.uint32(Progress::Done.number()).map_err(|_| Failure::Pending);
+  let done = || Progress::Done.into_value(env);
   // What ends with its store has its error from `finish`.
   let Ok(store) = store_arg(env, handle) else { return done() };
   if store.is_closed() {
@@ -173,7 +158,7 @@ fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
     }
   } else if how == PROCEED && store.can_begin(tasks) {
     if turn.is_over() {
-      return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
+      return Progress::Turn.into_value(env);
     }
     if !store.state.has_stack(STACK_MARGIN) {
       return Err(Failure::stack_overflow());
@@ -183,13 +168,13 @@ fn step(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
     store.begin(tasks, id)?;
     return go_on(env, &store, tasks, &running);
   } else {
-    return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
+    return Progress::Turn.into_value(env);
   }
   if store.is_closed() {
     return done();
   }
   if turn.is_over() || !store.state.has_stack(STACK_MARGIN) {
-    return env.uint32(Progress::Turn.number()).map_err(|_| Failure::Pending);
+    return Progress::Turn.into_value(env);
   }
   match StoreInner::start_clock(tasks) {
     Ok(running) => go_on(env, &store, tasks, &running),
@@ -211,12 +196,9 @@ fn go_on(env: RawEnv, store: &StoreInner, tasks: &Tasks, running: &Running<'_>) 
       env.set_element(list, 0, promise).map_err(|_| Failure::Pending)?;
       return Ok(list);
     }
-    return env.uint32(Progress::Done.number()).map_err(|_| Failure::Pending);
+    return Progress::Done.into_value(env);
   }
-  match progress {
-    Progress::Waits(promise) => Ok(promise),
-    progress => env.uint32(progress.number()).map_err(|_| Failure::Pending),
-  }
+  progress.into_value(env)
 }
 
 /// The result of an operation that has ended; throws its error. Arguments: store handle, number.
