@@ -11,13 +11,13 @@ use wasmtime::ValRaw;
 use crate::export_func::{ExportFunc, INLINE};
 use crate::extern_type::{ExternTypeInfo, extern_info};
 use crate::failure::{Failure, FailureKind};
-use crate::host_call::{HostBinding, raw_from_slots, raw_to_slots};
+use crate::host_call::HostBinding;
 use crate::host_definition::{HostFuncConfig, NO_SLOT, host_func, store_func};
 use crate::raw_call::{ARGS, index_arg, number, raw_functions, store_arg};
 use crate::raw_env::{RawEnv, Value};
 use crate::signature::Signature;
+use crate::stack_slots::{raw_from_slots, raw_to_slots, val_from_slots, val_to_slots};
 use crate::store::StoreInner;
-use crate::tasks::{val_from_slots, val_to_slots};
 
 /// Makes a function of a store from a JavaScript function; gives its handle. JavaScript keeps the callback alive.
 #[napi(catch_unwind)]

@@ -7,19 +7,20 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wasmtime::{AsContextMut, Caller, FuncType, V128, Val, ValRaw};
+use wasmtime::{AsContextMut, Caller, FuncType, Val, ValRaw};
 
 use crate::extern_ref::JsReference;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::host_func::{HostFunc, Stack};
 use crate::raw_env::{Kind, RawEnv, Refused, Value};
-use crate::signature::{Signature, ValueKind};
+use crate::signature::Signature;
+use crate::stack_slots::{load_slot, raw_from_slots, raw_to_slots, store_slot};
 use crate::store::{StoreData, StoreInner};
 use crate::thrown::Thrown;
 use crate::values::{describe, expectation, raw_from_js, raw_to_js};
 
 /// Arguments that need no allocation, the instance not counted.
-const INLINE: usize = 8;
+pub const INLINE: usize = 8;
 
 /// A host function bound to the type that an import gives it.
 pub struct HostBinding {
@@ -104,22 +105,10 @@ impl HostBinding {
   ) -> Result<(), Failure> {
     let function = self.func.callback(env).ok_or_else(|| self.collected())?;
     let undefined = env.undefined();
-    let shift = usize::from(self.func.with_module);
-    let count = self.signature.params.len() + shift;
-    let mut inline = [undefined; INLINE + 1];
-    let mut spilled;
-    let args: &mut [Value] = if let Some(args) = inline.get_mut(..count) {
-      args
-    } else {
-      spilled = vec![undefined; count];
-      &mut spilled
-    };
-    if self.func.with_module
-      && let Some(first) = args.first_mut()
-    {
-      *first = self.module_object(env, store)?;
-    }
-    for ((kind, slot), arg) in self.signature.params.iter().zip(&*slots).zip(args.iter_mut().skip(shift)) {
+    let (mut inline, mut spilled) = ([undefined; INLINE + 1], Vec::new());
+    let args = self.arguments(env, store, &mut inline, &mut spilled)?;
+    let places = args.iter_mut().skip(usize::from(self.func.with_module));
+    for ((kind, slot), arg) in self.signature.params.iter().zip(&*slots).zip(places) {
       // SAFETY: the slots of the parameters are initialised.
       let raw = unsafe { slot.assume_init_ref() };
       *arg = raw_to_js(env, *kind, raw).map_err(|_| Failure::Pending)?;
@@ -151,6 +140,30 @@ impl HostBinding {
         Ok(())
       }
     }
+  }
+
+  /// Room for the arguments, in one of the two places; the instance, if it is wanted, is there already.
+  #[inline]
+  pub fn arguments<'a>(
+    &self,
+    env: RawEnv,
+    store: &StoreInner,
+    inline: &'a mut [Value; INLINE + 1],
+    spilled: &'a mut Vec<Value>,
+  ) -> Result<&'a mut [Value], Failure> {
+    let count = self.signature.params.len() + usize::from(self.func.with_module);
+    let args = if let Some(args) = inline.get_mut(..count) {
+      args
+    } else {
+      spilled.resize(count, env.undefined());
+      spilled
+    };
+    if self.func.with_module
+      && let Some(first) = args.first_mut()
+    {
+      *first = self.module_object(env, store)?;
+    }
+    Ok(args)
   }
 
   unsafe fn on_stack(
@@ -381,19 +394,6 @@ fn restore(memory: &[AtomicU64], saved: &[u64]) {
   }
 }
 
-#[inline]
-pub fn load_slot(slot: &AtomicU64) -> u64 {
-  slot.load(Ordering::Relaxed)
-}
-
-#[inline]
-pub fn store_slot(memory: &[AtomicU64], place: &mut usize, bits: u64) {
-  if let Some(slot) = memory.get(*place) {
-    slot.store(bits, Ordering::Relaxed);
-  }
-  *place += 1;
-}
-
 /// Whether a promise is as good as any other value.
 fn is_any(ty: &wasmtime::ValType) -> bool {
   matches!(ty, wasmtime::ValType::Ref(reference) if matches!(reference.heap_type(), wasmtime::HeapType::Extern))
@@ -408,40 +408,4 @@ fn wrong_mode() -> wasmtime::Error {
 #[cold]
 fn going_down() -> wasmtime::Error {
   wasmtime::Error::msg("JavaScript execution is ending")
-}
-
-/// A raw value as one slot of a stack, or two for a vector.
-#[inline]
-pub fn raw_to_slots(kind: ValueKind, raw: &ValRaw) -> (u64, Option<u64>) {
-  match kind {
-    ValueKind::I32 => (u64::from(raw.get_u32()), None),
-    ValueKind::I64 => (raw.get_u64(), None),
-    ValueKind::F32 => (u64::from(raw.get_f32()), None),
-    ValueKind::F64 => (raw.get_f64(), None),
-    ValueKind::V128 => {
-      let bits = raw.get_v128();
-      #[expect(clippy::cast_possible_truncation, reason = "the two halves of a vector")]
-      let halves = (bits as u64, Some((bits >> 64) as u64));
-      halves
-    }
-    ValueKind::Reference => (0, None),
-  }
-}
-
-/// The next value of a stack; what lies above a 32-bit value's low half is ignored.
-#[inline]
-pub fn raw_from_slots(kind: ValueKind, slots: &mut impl Iterator<Item = u64>) -> ValRaw {
-  let low = slots.next().unwrap_or_default();
-  #[expect(clippy::cast_possible_truncation, reason = "the low half is the value")]
-  let low32 = low as u32;
-  match kind {
-    ValueKind::I32 => ValRaw::u32(low32),
-    ValueKind::I64 | ValueKind::Reference => ValRaw::u64(low),
-    ValueKind::F32 => ValRaw::f32(low32),
-    ValueKind::F64 => ValRaw::f64(low),
-    ValueKind::V128 => {
-      let high = slots.next().unwrap_or_default();
-      ValRaw::v128(V128::from(u128::from(low) | (u128::from(high) << 64)).as_u128())
-    }
-  }
 }

@@ -34,6 +34,7 @@ mod module_info;
 mod raw_call;
 mod raw_env;
 mod signature;
+mod stack_slots;
 mod store;
 mod table;
 mod tasks;

@@ -33,7 +33,6 @@ use crate::ticker::Pulse;
 pub use away_task::{AwayTask, Slice};
 pub use commands::{CALL, FUNCTIONS};
 pub use frame::{HostFrame, host_future};
-pub use host_call::{val_from_slots, val_to_slots};
 pub use notice::Notice;
 pub use operation::{Operation, Work};
 

@@ -1,14 +1,15 @@
 //! Calls the JavaScript function that a frame wants, and converts what it gives: at once, or when its promise settles.
 //! Lives on: the JavaScript thread's own stack, while the frame's fiber is suspended.
 
-use wasmtime::{V128, Val};
+use wasmtime::Val;
 
 use super::frame::{HostFrame, StackUse};
 use crate::failure::Failure;
-use crate::host_call::{HostBinding, load_slot, store_slot};
+use crate::host_call::{HostBinding, INLINE};
 use crate::host_func::Stack;
 use crate::raw_env::{Kind, RawEnv, Refused, Value};
 use crate::signature::ValueKind;
+use crate::stack_slots::{load_slot, store_slot, val_from_raw, val_from_slots, val_to_slots};
 use crate::store::StoreInner;
 use crate::values::{raw_from_js, val_to_js};
 
@@ -20,52 +21,18 @@ pub enum Answer {
   Waits(Value),
 }
 
-/// Arguments that need no allocation, the instance not counted.
-const INLINE: usize = 8;
-
 impl HostBinding {
   /// Calls the function for a frame that is the active context of its store.
   ///
   /// # Safety
   /// `frame` is suspended, and stays so while JavaScript runs.
   pub unsafe fn call_for(&self, env: RawEnv, store: &StoreInner, frame: *mut HostFrame) -> Result<Answer, Failure> {
-    let undefined = env.undefined();
-    let function = self.func.callback(env).ok_or_else(|| self.collected())?;
     let params = HostFrame::at(frame).params();
-    let result = if let Some(stack) = &self.func.stack {
-      let array = self.fill_stack(env, stack, params, &mut HostFrame::at(frame).stack)?;
-      if self.func.with_module {
-        env.call(undefined, function, &[self.module_object(env, store)?, array])
-      } else {
-        env.call(undefined, function, &[array])
-      }
-    } else {
-      let shift = usize::from(self.func.with_module);
-      let count = params.len() + shift;
-      let mut inline = [undefined; INLINE + 1];
-      let mut spilled;
-      let args: &mut [Value] = if let Some(args) = inline.get_mut(..count) {
-        args
-      } else {
-        spilled = vec![undefined; count];
-        &mut spilled
-      };
-      if self.func.with_module
-        && let Some(first) = args.first_mut()
-      {
-        *first = self.module_object(env, store)?;
-      }
-      for (param, arg) in params.iter().zip(args.iter_mut().skip(shift)) {
-        *arg = if let Some(value) = val_to_js(env, param) {
-          value.map_err(|_| Failure::Pending)?
-        } else {
-          let reference = store.with_even_closed(|ctx| store.val_to_reference(env, ctx, *param))??;
-          store.reference_value(env, reference)?
-        };
-      }
-      env.call(undefined, function, args)
+    let array = match &self.func.stack {
+      Some(stack) => Some(self.fill_stack(env, stack, params, &mut HostFrame::at(frame).stack)?),
+      None => None,
     };
-    let result = result.map_err(|_| Failure::Pending)?;
+    let result = self.invoke(env, store, params, array)?;
     if self.func.notify {
       // Nobody waits for it: what it rejects with is an unhandled rejection, as of any promise that is dropped.
       return Ok(Answer::Done);
@@ -76,6 +43,32 @@ impl HostBinding {
     // SAFETY: this function's own contract.
     unsafe { self.settle_for(env, store, frame, result) }?;
     Ok(Answer::Done)
+  }
+
+  /// Calls the function with natural values, or with the array of the stack style.
+  fn invoke(&self, env: RawEnv, store: &StoreInner, params: &[Val], array: Option<Value>) -> Result<Value, Failure> {
+    let undefined = env.undefined();
+    let function = self.func.callback(env).ok_or_else(|| self.collected())?;
+    let result = if let Some(array) = array {
+      if self.func.with_module {
+        env.call(undefined, function, &[self.module_object(env, store)?, array])
+      } else {
+        env.call(undefined, function, &[array])
+      }
+    } else {
+      let (mut inline, mut spilled) = ([undefined; INLINE + 1], Vec::new());
+      let args = self.arguments(env, store, &mut inline, &mut spilled)?;
+      for (param, arg) in params.iter().zip(args.iter_mut().skip(usize::from(self.func.with_module))) {
+        *arg = if let Some(value) = val_to_js(env, param) {
+          value.map_err(|_| Failure::Pending)?
+        } else {
+          let reference = store.with_even_closed(|ctx| store.val_to_reference(env, ctx, *param))??;
+          store.reference_value(env, reference)?
+        };
+      }
+      env.call(undefined, function, args)
+    };
+    result.map_err(|_| Failure::Pending)
   }
 
   /// Converts the results and puts them into the frame.
@@ -118,7 +111,8 @@ impl HostBinding {
     let wrong = || self.wrong_result(env, index, value);
     let kind = self.signature.results.get(place).copied().unwrap_or(ValueKind::Reference);
     if kind != ValueKind::Reference {
-      *result = number(env, kind, value).map_err(|_| wrong())?;
+      let raw = raw_from_js(env, kind, value).map_err(|_| wrong())?;
+      *result = val_from_raw(kind, &raw);
       return Ok(());
     }
     let ty = self.signature.ty.result(place).ok_or_else(wrong)?;
@@ -217,67 +211,13 @@ impl HostBinding {
 
   /// Calls the function for a notice: its results, if any, are nobody's.
   pub fn call_for_notice(&self, env: RawEnv, store: &StoreInner, params: &[Val]) -> Result<(), Failure> {
-    let undefined = env.undefined();
-    let function = self.func.callback(env).ok_or_else(|| self.collected())?;
-    let module = self.func.with_module.then(|| self.module_object(env, store)).transpose()?;
-    let mut args: Vec<Value> = module.into_iter().collect();
-    if let Some(stack) = &self.func.stack {
-      let mut place = StackUse::None;
-      args.push(self.fill_stack(env, stack, params, &mut place)?);
-      let result = env.call(undefined, function, &args);
-      self.release_stack(&mut place);
-      return result.map(|_| ()).map_err(|_| Failure::Pending);
-    }
-    for param in params {
-      args.push(val_to_js(env, param).unwrap_or(Ok(undefined)).map_err(|_| Failure::Pending)?);
-    }
-    env.call(undefined, function, &args).map(|_| ()).map_err(|_| Failure::Pending)
-  }
-}
-
-/// A number or vector as Wasmtime's value.
-fn number(env: RawEnv, kind: ValueKind, value: Value) -> Result<Val, Refused> {
-  let raw = raw_from_js(env, kind, value)?;
-  Ok(match kind {
-    ValueKind::I32 => Val::I32(raw.get_i32()),
-    ValueKind::I64 => Val::I64(raw.get_i64()),
-    ValueKind::F32 => Val::F32(raw.get_f32()),
-    ValueKind::F64 => Val::F64(raw.get_f64()),
-    ValueKind::V128 => Val::V128(V128::from(raw.get_v128())),
-    ValueKind::Reference => return Err(Refused),
-  })
-}
-
-/// A number as one slot of a stack, a vector as two.
-pub fn val_to_slots(val: &Val) -> [Option<u64>; 2] {
-  match val {
-    Val::I32(number) => [Some(u64::from(number.cast_unsigned())), None],
-    Val::I64(number) => [Some(number.cast_unsigned()), None],
-    Val::F32(bits) => [Some(u64::from(*bits)), None],
-    Val::F64(bits) => [Some(*bits), None],
-    Val::V128(vector) => {
-      let bits = vector.as_u128();
-      #[expect(clippy::cast_possible_truncation, reason = "the two halves of a vector")]
-      let halves = [Some(bits as u64), Some((bits >> 64) as u64)];
-      halves
-    }
-    _ => [Some(0), None],
-  }
-}
-
-/// The next value of a stack; what lies above a 32-bit value's low half is ignored.
-pub fn val_from_slots(kind: ValueKind, slots: &mut impl Iterator<Item = u64>) -> Val {
-  let low = slots.next().unwrap_or_default();
-  #[expect(clippy::cast_possible_truncation, reason = "the low half is the value")]
-  let low32 = low as u32;
-  match kind {
-    ValueKind::I32 => Val::I32(low32.cast_signed()),
-    ValueKind::I64 | ValueKind::Reference => Val::I64(low.cast_signed()),
-    ValueKind::F32 => Val::F32(low32),
-    ValueKind::F64 => Val::F64(low),
-    ValueKind::V128 => {
-      let high = slots.next().unwrap_or_default();
-      Val::V128(V128::from(u128::from(low) | (u128::from(high) << 64)))
-    }
+    let mut place = StackUse::None;
+    let array = match &self.func.stack {
+      Some(stack) => Some(self.fill_stack(env, stack, params, &mut place)?),
+      None => None,
+    };
+    let result = self.invoke(env, store, params, array);
+    self.release_stack(&mut place);
+    result.map(|_| ())
   }
 }

@@ -137,13 +137,8 @@ impl Operation {
     if let Some(slot) = self.made_slot {
       return self.finish_instance(env, store, slot);
     }
-    let outputs = match self.outcome.take() {
-      Some(Ok(Made::Values(outputs))) => outputs,
-      Some(Ok(Made::Instance(_))) => Vec::new(),
-      Some(Err(Broken { error, outer_frames })) => return Err(store.failure_in(error, outer_frames)),
-      None => return Err(self.unfinished(store)),
-    };
-    let references = outputs
+    let references = self
+      .outputs(store)?
       .into_iter()
       .map(|output| match output {
         Output::Val(Val::FuncRef(Some(func))) => {
@@ -171,16 +166,17 @@ impl Operation {
 
   /// The values of a call with numbers only, in Wasmtime's form.
   pub fn finish_numbers(mut self, store: &StoreInner) -> Result<Vec<Val>, Failure> {
+    let numbers = self.outputs(store)?.into_iter().map(|output| match output {
+      Output::Val(val) => val,
+      Output::Extern(_) => Val::I32(0),
+    });
+    Ok(numbers.collect())
+  }
+
+  /// What a call has given.
+  fn outputs(&mut self, store: &StoreInner) -> Result<Vec<Output>, Failure> {
     match self.outcome.take() {
-      Some(Ok(Made::Values(outputs))) => Ok(
-        outputs
-          .into_iter()
-          .map(|output| match output {
-            Output::Val(val) => val,
-            Output::Extern(_) => Val::I32(0),
-          })
-          .collect(),
-      ),
+      Some(Ok(Made::Values(outputs))) => Ok(outputs),
       Some(Ok(Made::Instance(_))) => Ok(Vec::new()),
       Some(Err(Broken { error, outer_frames })) => Err(store.failure_in(error, outer_frames)),
       None => Err(self.unfinished(store)),
@@ -190,8 +186,7 @@ impl Operation {
   fn finish_instance(&mut self, env: RawEnv, store: &StoreInner, index: u32) -> Result<Value, Failure> {
     let slot = store.slot(index).ok_or_else(|| Failure::internal("the instance's slot is gone"))?;
     let failure = match self.outcome.take() {
-      Some(Ok(Made::Instance(instance))) => {
-        slot.instance.set(Some(instance));
+      Some(Ok(Made::Instance(_))) => {
         slot.find_exports(store, index)?;
         return env.uint32(index).map_err(|_| Failure::Pending);
       }
