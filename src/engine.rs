@@ -76,15 +76,20 @@ pub struct PoolingConfig {
 #[napi]
 pub struct Engine {
   pub(crate) inner: wasmtime::Engine,
-  pub(crate) interruptible: bool,
   pub(crate) max_wasm_stack: usize,
   pub(crate) memory_reservation: u64,
   pub(crate) memory_may_move: bool,
   /// JavaScript functions that linkers and stores of this engine can call.
   pub(crate) host_functions: Arc<AtomicU32>,
-  pub(crate) pool: Arc<ComputePool>,
-  pub(crate) pulse: Arc<Pulse>,
-  pub(crate) slice_ms: u32,
+  pub(crate) run_async: Arc<RunAsync>,
+}
+
+/// What async mode needs of an engine.
+pub struct RunAsync {
+  pub pool: Arc<ComputePool>,
+  pub pulse: Arc<Pulse>,
+  pub slice_ms: u32,
+  pub interruptible: bool,
 }
 
 /// What is alive of an engine in this environment.
@@ -136,13 +141,15 @@ impl Engine {
     let inner = wasmtime::Engine::new(&config)
       .map_err(|error| Failure::type_error(format!("the engine's options do not fit together: {error:#}")))?;
     Ok(Self {
-      interruptible,
       max_wasm_stack: inner.get_max_wasm_stack(),
       memory_reservation: inner.get_memory_reservation(),
       memory_may_move: inner.get_memory_may_move(),
-      pool: ComputePool::new(options.pool_threads),
-      pulse: Pulse::new(&inner),
-      slice_ms: options.slice_ms.unwrap_or(1).max(1),
+      run_async: Arc::new(RunAsync {
+        pool: ComputePool::new(options.pool_threads),
+        pulse: Pulse::new(&inner),
+        slice_ms: options.slice_ms.unwrap_or(1).max(1),
+        interruptible,
+      }),
       inner,
       host_functions: Arc::default(),
     })
@@ -168,11 +175,7 @@ impl Engine {
         let bytes = store.memory_bytes() as f64;
         stats.memory_bytes += bytes;
         if let Some(tasks) = store.tasks() {
-          let counts = tasks.counts();
-          stats.tasks.queued += counts.queued;
-          stats.tasks.home += counts.home;
-          stats.tasks.pool += counts.pool;
-          stats.tasks.parked += counts.parked;
+          tasks.count(&mut stats.tasks);
         }
       }
     });

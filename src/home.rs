@@ -100,8 +100,7 @@ impl Home {
 
   /// A task that went away stays after all.
   pub fn stay(&self, env: RawEnv) {
-    let mut state = self.lock();
-    state.leave(env, 1);
+    self.lock().leave(env);
   }
 
   /// Brings a task home. On a compute thread.
@@ -131,7 +130,7 @@ impl Home {
     let arrival = state.arrivals.pop_front();
     match arrival {
       None => state.deferred = false,
-      Some(Arrival::Task(_)) => state.leave(env, 1),
+      Some(Arrival::Task(_)) => state.leave(env),
       Some(Arrival::Notices(..)) => {}
     }
     arrival
@@ -170,8 +169,9 @@ impl State {
     }
   }
 
-  fn leave(&mut self, env: RawEnv, tasks: u32) {
-    self.away = self.away.saturating_sub(tasks);
+  /// One task fewer is away.
+  fn leave(&mut self, env: RawEnv) {
+    self.away = self.away.saturating_sub(1);
     if self.away == 0 && !self.function.is_null() {
       // SAFETY: live env, and the function is not released.
       unsafe { sys::napi_unref_threadsafe_function(env.0, self.function) };

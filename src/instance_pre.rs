@@ -15,7 +15,7 @@ use crate::failure::{ErrorDetail, Failure, FailureKind, LinkProblemInfo};
 use crate::host_call::HostBinding;
 use crate::host_definition::define_host;
 use crate::host_func::HostFunc;
-use crate::instance_slot::InstanceSlot;
+use crate::instance_slot::{INSTANCES, InstanceSlot};
 use crate::link_check::{current_size, describe_problems, mismatch};
 use crate::module::Compiled;
 use crate::raw_env::{RawEnv, Value};
@@ -156,13 +156,11 @@ impl Resolved {
 
   /// Instantiates in `store`; the slot is made first, so that host calls of the start function find `object`.
   fn instantiate(&self, env: RawEnv, store: &StoreInner, object: Value) -> Result<u32, Failure> {
-    if !wasmtime::Engine::same(&store.engine, &self.engine) {
-      return Err(Failure::type_error("the module was compiled by another engine than the store's"));
-    }
+    self.check_engine(store)?;
     store.require_mode(env, Mode::Sync)?;
     store.with(|_| ())?;
     let index = self.add_slot(env, store, object)?;
-    let instances = store.holder_part(env, 0)?;
+    let instances = store.holder_part(env, INSTANCES)?;
     let mut outcome = self.run(store, index);
     if matches!(&outcome, Err(failure) if failure.is_limit()) && !store.is_running() {
       // Perhaps what is in the way is only waiting to be collected.
@@ -183,11 +181,18 @@ impl Resolved {
     }
   }
 
+  fn check_engine(&self, store: &StoreInner) -> Result<(), Failure> {
+    if wasmtime::Engine::same(&store.engine, &self.engine) {
+      return Ok(());
+    }
+    Err(Failure::type_error("the module was compiled by another engine than the store's"))
+  }
+
   /// Makes the slot of an instance, so that host calls of the start function find `object`.
   fn add_slot(&self, env: RawEnv, store: &StoreInner, object: Value) -> Result<u32, Failure> {
     let info = Arc::clone(&self.compiled.info);
     let index = store.add_slot(InstanceSlot::new(self.compiled.module.clone(), info));
-    let instances = store.holder_part(env, 0)?;
+    let instances = store.holder_part(env, INSTANCES)?;
     env.set_element(instances, index, object).map_err(|_| Failure::Pending)?;
     Ok(index)
   }
@@ -202,23 +207,23 @@ impl Resolved {
       let made = linker.instantiate_pre(&self.compiled.module).map_err(other_failure)?;
       return Ok(self.shared_async.get_or_init(|| made).clone());
     }
+    self.link_in(store, slot, Mode::Async)?.instantiate_pre(&self.compiled.module).map_err(other_failure)
+  }
+
+  /// Checks the definitions against the store, and links them for the instance in `slot`.
+  fn link_in(&self, store: &StoreInner, slot: u32, mode: Mode) -> Result<wasmtime::Linker<StoreData>, Failure> {
     let problems = store.with(|ctx| self.problems(Some((store.id, ctx))))?;
     if !problems.is_empty() {
       return Err(link_failure(problems));
     }
-    let linker = store.with(|ctx| self.materialise(Some(ctx), slot, Mode::Async))??;
-    linker.instantiate_pre(&self.compiled.module).map_err(other_failure)
+    store.with(|ctx| self.materialise(Some(ctx), slot, mode))?
   }
 
   fn run(&self, store: &StoreInner, slot: u32) -> Result<wasmtime::Instance, Failure> {
     let outcome = match &self.shared {
       Some(shared) if slot == 0 || !self.needs_slot => store.enter(|ctx| shared.instantiate(ctx))?,
       _ => {
-        let problems = store.with(|ctx| self.problems(Some((store.id, ctx))))?;
-        if !problems.is_empty() {
-          return Err(link_failure(problems));
-        }
-        let linker = store.with(|ctx| self.materialise(Some(ctx), slot, Mode::Sync))??;
+        let linker = self.link_in(store, slot, Mode::Sync)?;
         store.enter(|ctx| linker.instantiate(ctx, &self.compiled.module))?
       }
     };
@@ -259,9 +264,7 @@ impl InstancePre {
     let begin = || {
       let store = StoreInner::of(raw, Value(store.raw()))?;
       let resolved = self.resolved.borrow().clone().ok_or_else(|| Failure::closed("linked module"))?;
-      if !wasmtime::Engine::same(&store.engine, &resolved.engine) {
-        return Err(Failure::type_error("the module was compiled by another engine than the store's"));
-      }
+      resolved.check_engine(&store)?;
       if store.is_closed() {
         return Err(Failure::closed("store"));
       }

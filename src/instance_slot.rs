@@ -16,7 +16,7 @@ use crate::raw_env::{RawEnv, Value};
 use crate::store::StoreInner;
 
 /// Part of the holder array where the instance objects are, by slot.
-const INSTANCES: u32 = 0;
+pub const INSTANCES: u32 = 0;
 
 pub struct InstanceSlot {
   /// `None` until instantiation, start function included, is over.

@@ -22,8 +22,7 @@ mod handles;
 mod life;
 mod mode;
 
-use crate::compute_pool::ComputePool;
-use crate::engine::Engine;
+use crate::engine::{Engine, RunAsync};
 use crate::env_state::{EnvState, STACK_MARGIN};
 use crate::export_func::ExportFunc;
 use crate::extern_ref::FreeList;
@@ -33,7 +32,6 @@ use crate::map_budget::Maps;
 use crate::memory_view::Views;
 use crate::raw_env::{RawEnv, Value};
 use crate::tasks::Tasks;
-use crate::ticker::Pulse;
 use crate::tomb::{Tomb, Tombs};
 
 pub use data::StoreData;
@@ -82,7 +80,7 @@ pub struct StoreInner {
   mode: Cell<Mode>,
   /// Only in async mode.
   tasks: OnceCell<Box<Tasks>>,
-  run_async: RunAsync,
+  run_async: Arc<RunAsync>,
   /// Entries into wasm on the native stack.
   depth: Cell<u32>,
   closed: Cell<bool>,
@@ -119,14 +117,6 @@ pub struct StoreInner {
   reported: Cell<i64>,
   registry_index: Cell<usize>,
   has_finalizer: Cell<bool>,
-}
-
-/// What async mode needs of the engine.
-struct RunAsync {
-  pool: Arc<ComputePool>,
-  pulse: Arc<Pulse>,
-  slice_ms: u32,
-  interruptible: bool,
 }
 
 /// Resets `busy` even when a panic passes through.
@@ -181,12 +171,7 @@ impl StoreInner {
       busy: Cell::new(false),
       mode: Cell::new(Mode::Undecided),
       tasks: OnceCell::new(),
-      run_async: RunAsync {
-        pool: Arc::clone(&engine.pool),
-        pulse: Arc::clone(&engine.pulse),
-        slice_ms: engine.slice_ms,
-        interruptible: engine.interruptible,
-      },
+      run_async: Arc::clone(&engine.run_async),
       depth: Cell::new(0),
       closed: Cell::new(false),
       host_calls: Cell::new(0),
@@ -217,7 +202,7 @@ impl StoreInner {
     let mut store =
       wasmtime::Store::try_new(&engine.inner, data).map_err(|error| Failure::internal(error.to_string()))?;
     store.limiter(|data| data);
-    if engine.interruptible {
+    if engine.run_async.interruptible {
       // No deadline: as far in the future as the counter can express without overflow.
       store.set_epoch_deadline(u64::MAX / 2);
     }
@@ -395,14 +380,10 @@ impl StoreInner {
     self.host_calls.get()
   }
 
-  /// The array of the JavaScript side.
-  pub fn holder(&self, env: RawEnv) -> Result<Value, Failure> {
-    env.dereference(self.holder.get()).ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))
-  }
-
   /// The JavaScript side's array number `part` (see `lib/store-core.ts`).
   pub fn holder_part(&self, env: RawEnv, part: u32) -> Result<Value, Failure> {
-    let holder = self.holder(env)?;
+    let holder = env.dereference(self.holder.get());
+    let holder = holder.ok_or_else(|| Failure::internal("the store's JavaScript side is gone"))?;
     env.get_element(holder, part).map_err(|_| Failure::Pending)
   }
 }

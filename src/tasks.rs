@@ -26,6 +26,7 @@ mod notice;
 mod operation;
 
 use crate::compute_pool::ComputePool;
+use crate::engine::TaskStats;
 use crate::home::Home;
 use crate::store::StoreData;
 use crate::ticker::Pulse;
@@ -103,19 +104,6 @@ pub struct Tasks {
 // SAFETY: the future that travels between the threads refers to the tasks. Each field is used by who polls it alone, or by
 // the JavaScript thread alone, as is said above, or is made to be shared.
 unsafe impl Sync for Tasks {}
-
-/// How many operations there are, by what they do.
-#[derive(Default, Clone, Copy)]
-pub struct TaskCounts {
-  /// They have not begun.
-  pub queued: u32,
-  /// They have the JavaScript thread, or wait for their turn on it.
-  pub home: u32,
-  /// They compute on another thread, or wait for one.
-  pub pool: u32,
-  /// They wait for a promise, or for an operation that is nested in them.
-  pub parked: u32,
-}
 
 impl Tasks {
   pub fn new(pool: Arc<ComputePool>, pulse: Arc<Pulse>, home: Arc<Home>, slice: u64) -> Self {
@@ -345,20 +333,20 @@ impl Tasks {
     self.parked.set(false);
   }
 
-  pub fn counts(&self) -> TaskCounts {
+  /// Adds its operations to the statistics.
+  pub fn count(&self, stats: &mut TaskStats) {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let all = self.operations.borrow().iter().flatten().filter(|operation| !operation.ended).count();
     let active = self.active.borrow().len();
-    let mut counts = TaskCounts { queued: number(all.saturating_sub(active)), ..TaskCounts::default() };
+    stats.queued += number(all.saturating_sub(active));
     if active > 0 {
-      counts.parked = number(active - 1);
+      stats.parked += number(active - 1);
       let place = match (self.away.get(), self.parked.get()) {
-        (true, _) => &mut counts.pool,
-        (false, true) => &mut counts.parked,
-        (false, false) => &mut counts.home,
+        (true, _) => &mut stats.pool,
+        (false, true) => &mut stats.parked,
+        (false, false) => &mut stats.home,
       };
       *place += 1;
     }
-    counts
   }
 }

@@ -10,7 +10,7 @@ use crate::extern_ref::JsReference;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::host_call::HostFailure;
 use crate::instance_pre::Resolved;
-use crate::instance_slot::InstanceSlot;
+use crate::instance_slot::{INSTANCES, InstanceSlot};
 use crate::raw_env::{RawEnv, Value};
 use crate::store::{StoreData, StoreInner};
 use crate::values::{Ready, results_to_js, val_to_js};
@@ -207,7 +207,7 @@ impl Operation {
     if let Some(slot) = store.slot(index) {
       slot.leave(&store.state);
     }
-    match store.holder_part(env, 0) {
+    match store.holder_part(env, INSTANCES) {
       Ok(instances) => env.set_element(instances, index, env.undefined()).map_err(|_| Failure::Pending),
       Err(_) => Ok(()),
     }
