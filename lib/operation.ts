@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 import { InterruptedError } from './errors'
+import { Fifo } from './fifo'
 import { native } from './native'
 import type { StopReason, Stoppable } from './stopper'
 import type { StoreCore } from './store-core'
@@ -71,7 +72,7 @@ export class Operation extends CallScope implements Stoppable {
   /** The call under way in this store whose host function made this one. */
   #host: Operation | undefined
   /** Those that were made in a host function of this one. */
-  #queue: Operation[] | undefined
+  #queue: Fifo<Operation> | undefined
   #reason: StopReason | undefined
   /** Continues when this one's turn in the store has come. */
   #begin: (() => void) | undefined
@@ -187,19 +188,17 @@ export class Operation extends CallScope implements Stoppable {
   stop(reason: StopReason): void {
     if (this.ended || this.#reason !== undefined) return
     this.#reason = reason
-    const { active, queue } = this.#core.schedule
+    const { active } = this.#core.schedule
     const place = active.indexOf(this)
     if (place === -1) {
-      const list = this.#host === undefined ? queue : (this.#host.#queue ?? [])
-      const index = list.indexOf(this)
-      if (index !== -1) list.splice(index, 1)
+      this.#line.delete(this)
       this.#begin?.()
       return
     }
     for (const operation of active.slice(place)) {
       operation.#reason ??= reason
       opStop(this.#core.handle, operation.#id)
-      for (const nested of operation.#queue?.slice() ?? []) nested.stop(reason)
+      for (const nested of [...(operation.#queue ?? [])]) nested.stop(reason)
     }
     pump(this.#core)
   }
@@ -216,11 +215,12 @@ export class Operation extends CallScope implements Stoppable {
   static closed(core: StoreCore): void {
     const { active, queue } = core.schedule
     for (const operation of [...active, ...queue]) {
-      for (const nested of operation.#queue?.splice(0) ?? []) nested.#begin?.()
+      for (const nested of operation.#queue ?? []) nested.#begin?.()
+      operation.#queue?.clear()
       operation.#begin?.()
       if (operation.#waits) operation.#overtake(PROCEED)
     }
-    queue.length = 0
+    queue.clear()
   }
 
   /** Takes its place among the calls under way, if that is free. */
@@ -237,9 +237,13 @@ export class Operation extends CallScope implements Stoppable {
     return this.#waits && this.#settled === undefined && this.#reason === undefined
   }
 
+  /** Where it waits for its turn: with those that were made in the same host function, or outside of any. */
+  get #line(): Fifo<Operation> {
+    return this.#host === undefined ? this.#core.schedule.queue : (this.#host.#queue ??= new Fifo())
+  }
+
   #turn(): Promise<void> {
-    const list = this.#host === undefined ? this.#core.schedule.queue : (this.#host.#queue ??= [])
-    list.push(this)
+    this.#line.push(this)
     return new Promise((resolve) => {
       this.#begin = () => {
         // Not kept: the promise holds the call that it was made in, and that one, the one before.
@@ -259,8 +263,7 @@ export class Operation extends CallScope implements Stoppable {
     const rest = this.#queue
     if (rest !== undefined && rest.length > 0) {
       for (const operation of rest) operation.#host = this.#host
-      const list = this.#host === undefined ? schedule.queue : (this.#host.#queue ??= [])
-      list.unshift(...rest)
+      this.#line.unshift(rest)
     }
     pump(this.#core)
   }
@@ -268,7 +271,7 @@ export class Operation extends CallScope implements Stoppable {
   /** Lets the innermost call go on, or begins the next one. */
   static pump(core: StoreCore): void {
     const { active, queue, top } = core.schedule
-    let next: Operation[] | undefined = queue
+    let next: Fifo<Operation> | undefined = queue
     if (top !== undefined) {
       if (!top.#waits) return
       if (top.#reason !== undefined) return top.#overtake(STOP)

@@ -1,3 +1,4 @@
+import { Fifo } from './fifo'
 import type { Operation } from './operation'
 
 /**
@@ -7,8 +8,8 @@ import type { Operation } from './operation'
 export class Schedule {
   /** Outermost first. */
   readonly active: Operation[] = []
-  /** Those that were made outside of the calls under way, first in, first out. */
-  readonly queue: Operation[] = []
+  /** Those that were made outside of the calls under way. */
+  readonly queue = new Fifo<Operation>()
 
   get top(): Operation | undefined {
     return this.active[this.active.length - 1]

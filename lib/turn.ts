@@ -1,3 +1,4 @@
+import { Fifo } from './fifo'
 import { native } from './native'
 
 // The real one, whatever a program's tests put in its place.
@@ -5,9 +6,8 @@ const { setImmediate } = globalThis
 
 const { turnBegin, turnIsOver } = native
 
-/** Those that go on at the next turn, in their order; the first ones are gone already. */
-let waiting: (() => void)[] = []
-let gone = 0
+/** Those that go on at the next turn, in their order. */
+const waiting = new Fifo<() => void>()
 let armed = false
 
 /** Continues at the next turn of the event loop, when those that asked before have had theirs. */
@@ -27,14 +27,11 @@ function arm(): void {
 async function run(): Promise<void> {
   turnBegin()
   // Those that come meanwhile wait for the turn after.
-  const end = waiting.length
-  while (gone < end && !turnIsOver()) {
-    waiting[gone++]?.()
+  for (let { length } = waiting; length > 0 && !turnIsOver(); length -= 1) {
+    waiting.shift()?.()
     // Lets it run: its continuation is before this one in the queue of microtasks.
     await undefined
   }
-  waiting = waiting.slice(gone)
-  gone = 0
   armed = false
   if (waiting.length > 0) arm()
 }
