@@ -14,12 +14,10 @@ export async function beginInstance(
   stopper: Stopper | undefined,
 ): Promise<void> {
   const slot = core.nextSlot
-  let operation = new Operation(core, pre.beginInstance(core.handle, object), object)
-  stopper?.watch(operation)
-  if ((await operation.run()) !== null) return
+  const begin = (again?: number): Promise<unknown> =>
+    new Operation(core, pre.beginInstance(core.handle, object, again), object).run(stopper)
+  if ((await begin()) !== null) return
   // There was no memory. Perhaps what is in the way is only waiting to be collected.
   native.collectStores()
-  operation = new Operation(core, pre.beginInstance(core.handle, object, slot), object)
-  stopper?.watch(operation)
-  await operation.run()
+  await begin(slot)
 }

@@ -4,7 +4,7 @@ import { describe } from './describe'
 import { exportedFunction } from './exported-function'
 import { type PreparedFunc, coreKey, indexKey, native, registerEnvironment } from './native'
 import { Operation } from './operation'
-import { Stopper } from './stopper'
+import { type Stopper, makeStopper } from './stopper'
 import { type FunctionDefinition, definitionOf } from './function-definition'
 import type { Store } from './store'
 import { StoreCore } from './store-core'
@@ -184,14 +184,11 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
     ...args: Args extends readonly any[] ? [...Args] : never
   ): Promise<Awaited<Result>> {
     const { context, hasContext, signal, timeoutMs } = checkAsyncCallOptions(options)
-    if (signal === undefined && timeoutMs === undefined) return await this.#operation(args, context, hasContext).run()
-    const stopper = new Stopper(signal, timeoutMs)
+    const stopper = makeStopper(signal, timeoutMs)
     try {
-      const operation = this.#operation(args, context, hasContext)
-      stopper.watch(operation)
-      return await operation.run()
+      return await this.#operation(args, context, hasContext).run(stopper)
     } finally {
-      stopper.end()
+      stopper?.end()
     }
   }
 
@@ -210,9 +207,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
 
   /** @internal Calls a function without arguments, under a watch that others may share. */
   static async runStoppable(func: Func<any, any>, stopper: Stopper | undefined): Promise<void> {
-    const operation = func.#operation([], undefined, false)
-    stopper?.watch(operation)
-    await operation.run()
+    await func.#operation([], undefined, false).run(stopper)
   }
 
   #prepare(): PreparedFunc {

@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { InterruptedError } from './errors'
 import { Fifo } from './fifo'
 import { native } from './native'
-import type { StopReason, Stoppable } from './stopper'
+import type { StopReason, Stoppable, Stopper } from './stopper'
 import type { StoreCore } from './store-core'
 import { nextTurn } from './turn'
 
@@ -97,8 +97,9 @@ export class Operation extends CallScope implements Stoppable {
     }
   }
 
-  /** Runs it to its end. */
-  run(): Promise<any> {
+  /** Runs it to its end, or until it is stopped. */
+  run(stopper?: Stopper): Promise<any> {
+    stopper?.watch(this)
     return new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -198,7 +199,7 @@ export class Operation extends CallScope implements Stoppable {
     for (const operation of active.slice(place)) {
       operation.#reason ??= reason
       opStop(this.#core.handle, operation.#id)
-      for (const nested of [...(operation.#queue ?? [])]) nested.stop(reason)
+      for (const nested of operation.#queue ?? []) nested.stop(reason)
     }
     pump(this.#core)
   }

@@ -164,7 +164,7 @@ export class Runtime {
     if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked.name ?? source.name, 'sync')
     const compiled = source instanceof CompiledModule ? source : this.compileModuleSync(source)
     const place = this.#place(compiled, checked, 'sync')
-    const { instance, core, resolved, name } = place
+    const { instance, core, resolved } = place
     try {
       resolved.pre.instantiateIn(core.handle, instance)
     } catch (error) {
@@ -172,17 +172,9 @@ export class Runtime {
     } finally {
       if (resolved.needsShared) resolved.pre.close()
     }
-    if (instance.closed) {
-      if (instance.exitCode === 0) return instance
-      throw new ExitError(instance.exitCode ?? 0)
-    }
-    if (name !== '') this.#modules.set(name, instance)
+    if (!this.#admit(instance)) return instance
     try {
-      for (const start of checked.startFunctions) {
-        if (!Module.exports(compiled, start)) continue
-        if (instance.closed) break
-        instance.exportedFunction(start)?.call()
-      }
+      for (const start of startsOf(instance, compiled, checked)) start.call()
     } catch (error) {
       this.#endStart(instance, error)
     }
@@ -217,9 +209,6 @@ export class Runtime {
     }
     const checked = checkAsyncModuleConfig(config)
     const stopper = makeStopper(checked.signal, checked.timeoutMs)
-    if (stopper === undefined && source instanceof CompiledModule) {
-      return await this.#instantiateAsync(source, checked, stopper)
-    }
     try {
       stopper?.check()
       const compiled = source instanceof CompiledModule ? source : await this.compileModule(source)
@@ -249,18 +238,9 @@ export class Runtime {
       if (name !== '') this.#reserved.delete(name)
       if (resolved.needsShared) resolved.pre.close()
     }
-    if (instance.closed) {
-      if (instance.exitCode === 0) return instance
-      throw new ExitError(instance.exitCode ?? 0)
-    }
-    if (name !== '') this.#modules.set(name, instance)
+    if (!this.#admit(instance)) return instance
     try {
-      for (const start of config.startFunctions) {
-        if (!Module.exports(compiled, start)) continue
-        if (instance.closed) break
-        const func = instance.exportedFunction(start)
-        if (func !== undefined) await Func.runStoppable(func, stopper)
-      }
+      for (const start of startsOf(instance, compiled, config)) await Func.runStoppable(start, stopper)
     } catch (error) {
       this.#endStart(instance, error)
     }
@@ -379,6 +359,16 @@ export class Runtime {
     return explain(error, this.#modules)
   }
 
+  /** Enters an instance that was made; false if its start function has ended it, successfully. */
+  #admit(instance: ModuleInstance<any>): boolean {
+    if (instance.closed) {
+      if (instance.exitCode === 0) return false
+      throw new ExitError(instance.exitCode ?? 0)
+    }
+    if (instance.name !== '') this.#modules.set(instance.name, instance)
+    return true
+  }
+
   /** A start function has failed. A guest that ends itself successfully has done what it was started for. */
   #endStart(instance: ModuleInstance<any>, error: unknown): void {
     const code = instance.exitCode
@@ -410,6 +400,20 @@ interface Place {
   readonly resolved: Link
   readonly name: string
   readonly mode: Mode
+}
+
+/** The functions to start an instance with, those that it exports, until one of them has closed it. */
+function* startsOf(
+  instance: ModuleInstance<any>,
+  compiled: CompiledModule,
+  config: CheckedModuleConfig,
+): Generator<Func<any, any>> {
+  for (const name of config.startFunctions) {
+    if (!Module.exports(compiled, name)) continue
+    if (instance.closed) return
+    const func = instance.exportedFunction(name)
+    if (func !== undefined) yield func
+  }
 }
 
 /** The mode whose store of named instances an instance is in; `undefined` if it has a store of its own. */
