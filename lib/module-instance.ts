@@ -148,7 +148,8 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
   /**
    * Closes the instance and frees its name; the first exit code wins. Later calls throw an `ExitError`. Inside a host
    * function that the instance has called it takes effect when that call has returned, whose caller then gets an
-   * `ExitError` with the results. Instances that import from this one are not affected. Idempotent.
+   * `ExitError` with the results. Asynchronous calls are ended at once: their promises are rejected with an `ExitError`
+   * without results. Instances that import from this one are not affected. Idempotent.
    *
    * @param exitCode An integer from 0 to 2^32 - 1.
    */
