@@ -10,9 +10,7 @@ import {
   TrapError,
   wat2wasm,
 } from '../index.mjs'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
+import { LIMIT, openRuntime } from './support/async.ts'
 
 const styles = ['withFunc', 'withModuleFunc', 'withStackFunc', 'withModuleStackFunc'] as const
 type Style = (typeof styles)[number]
@@ -49,9 +47,7 @@ function define(f: HostFunctionBuilder, style: Style, handler: Handler): HostFun
 }
 
 async function setUp(t: ExecutionContext, handler: Handler = (n) => n, style: Style = 'withFunc') {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   define(runtime.newHostModuleBuilder('env').newFunctionBuilder(), style, handler).export('f').instantiate()
   return { runtime, guest: await runtime.instantiateAsync(GUEST) }
 }

@@ -10,17 +10,13 @@ import {
   Linker,
   Module,
   type ModuleInstance,
-  Runtime,
   Store,
 } from '../index.mjs'
 import { runForJson } from './process/run-node.ts'
+import { IDLE, LIMIT, never, openRuntime } from './support/async.ts'
 
-/** A bound against hangs. */
-const LIMIT = 60_000
 /** A shorter one, where a hang would keep a processor busy. */
 const HANG = 15_000
-
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
 
 const GUEST = `(module
   (import "m" "f" (func $f (param i32) (result i32)))
@@ -35,12 +31,8 @@ const GUEST = `(module
 
 type Handler = (n: number, module: ModuleInstance) => number | Promise<number>
 
-const never = () => new Promise<never>(() => {})
-
 function setUp(t: ExecutionContext) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   const host: { handler: Handler; note: () => void } = { handler: (n) => n, note: () => {} }
   runtime
     .newHostModuleBuilder('m')

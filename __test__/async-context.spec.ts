@@ -3,11 +3,9 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 
 import test, { type ExecutionContext } from 'ava'
 
-import { type ModuleInstance, Runtime } from '../index.mjs'
+import type { ModuleInstance } from '../index.mjs'
+import { LIMIT, openRuntime } from './support/async.ts'
 import { thenable } from './support/odd-values.ts'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
 
 const GUEST = `(module
   (import "m" "f" (func $f (param i32) (result i32)))
@@ -34,9 +32,7 @@ type Handler = (n: number, module: ModuleInstance) => number | Promise<number>
 const storage = new AsyncLocalStorage<unknown>()
 
 async function setUp(t: ExecutionContext, config: { context?: unknown; name?: string } = {}) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime({ poolThreads: 2 })
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t, { poolThreads: 2 })
   const host: { handler: Handler; note: (n: number, module: ModuleInstance) => void } = {
     handler: (n) => n,
     note: () => {},

@@ -11,11 +11,11 @@ import {
   wasmFramesOf,
 } from '../index.mjs'
 import { assertExit, runForJson, runNode } from './process/run-node.ts'
+import { IDLE } from './support/async.ts'
 import { throwingProxy } from './support/odd-values.ts'
 
 /** A bound against hangs. */
 const LIMIT = 120_000
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
 
 const styles = ['withModuleFunc', 'withModuleStackFunc'] as const
 

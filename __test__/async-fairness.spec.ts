@@ -4,10 +4,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import test, { type ExecutionContext } from 'ava'
 
 import { type ModuleInstance, Runtime } from '../index.mjs'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
+import { IDLE, openRuntime } from './support/async.ts'
 
 const GUEST = `(module
   (import "m" "f" (func $f (param i32) (result i32)))
@@ -32,9 +29,7 @@ const GUEST = `(module
 type Handler = (n: number, module: ModuleInstance) => number | Promise<number>
 
 async function setUp(t: ExecutionContext, handler: Handler = (n) => n, options: object = {}) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime(options)
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t, options)
   const host = { handler }
   runtime
     .newHostModuleBuilder('m')

@@ -17,10 +17,7 @@ import {
   StoreBusyError,
   Table,
 } from '../index.mjs'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
+import { IDLE, LIMIT, openRuntime } from './support/async.ts'
 
 const EXPORTER = `(module $exporter
   (import "env" "f" (func $f (param i32) (result i32)))
@@ -36,9 +33,7 @@ const IMPORTER = `(module
     (global.set $g (call $run (local.get 0))) (i32.store (i32.const 0) (global.get $g)) (i32.load (i32.const 0))))`
 
 function setUp(t: ExecutionContext) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   const host: { f: (n: number) => number | Promise<number> } = { f: async (n) => (await nextTurn(), n + 1) }
   runtime.newHostModuleBuilder('env').newFunctionBuilder().withFunc((n) => host.f(n), ['i32'], ['i32']).export('f').instantiate() // prettier-ignore
   return { runtime, host }

@@ -2,14 +2,12 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 
 import test, { type ExecutionContext } from 'ava'
 
-import { type Func, type ModuleInstance, Runtime, type Table } from '../index.mjs'
+import { type Func, type ModuleInstance, type Table } from '../index.mjs'
+import { IDLE, openRuntime } from './support/async.ts'
 import { thenable } from './support/odd-values.ts'
 
-/** A bound against hangs. */
-const LIMIT = 60_000
 /** The same for what nothing else would end. */
 const HANG = 20_000
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
 
 const GUEST = `(module
   (import "m" "f" (func $f (param i32) (result i32)))
@@ -33,9 +31,7 @@ type Handler = (module: ModuleInstance, n: number) => number | Promise<number>
 const styles = ['natural', 'stack'] as const
 
 async function setUp(t: ExecutionContext, handler: Handler = (_, n) => n, style: (typeof styles)[number] = 'natural') {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   const host = { handler }
   const f = runtime.newHostModuleBuilder('m').newFunctionBuilder()
   const defined =

@@ -4,10 +4,10 @@ import test, { type ExecutionContext } from 'ava'
 
 import { ArgumentError, CompileError, Engine, Linker, Module, type ModuleInstance, Runtime, Store } from '../index.mjs'
 import { assertExit, runForJson, runNode } from './process/run-node.ts'
+import { IDLE } from './support/async.ts'
 
 /** A bound against hangs. */
 const LIMIT = 120_000
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
 
 const GUEST = `(module
   (import "m" "note" (func $note (param i32 i64 f64)))

@@ -2,11 +2,8 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 
 import test, { type ExecutionContext } from 'ava'
 
-import { type ModuleInstance, Runtime } from '../index.mjs'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
+import type { ModuleInstance } from '../index.mjs'
+import { IDLE, openRuntime } from './support/async.ts'
 
 const GUEST = `(module
   (import "m" "f" (func $f (param i32) (result i32)))
@@ -22,9 +19,7 @@ const GUEST = `(module
 type Handler = (module: ModuleInstance, n: number) => number | Promise<number>
 
 async function setUp(t: ExecutionContext, handler: Handler = (_, n) => n) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   const host = { handler }
   runtime
     .newHostModuleBuilder('m')

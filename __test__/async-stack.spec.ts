@@ -2,10 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import test, { type ExecutionContext } from 'ava'
 
-import { type ModuleInstance, Runtime, api } from '../index.mjs'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
+import { type ModuleInstance, api } from '../index.mjs'
+import { openRuntime } from './support/async.ts'
 
 const GUEST = `(module
   (import "env" "f" (func $f (param i64 i32) (result i64)))
@@ -16,9 +14,7 @@ const GUEST = `(module
 type Handler = (stack: BigUint64Array, module: ModuleInstance | undefined) => void | PromiseLike<void>
 
 async function setUp(t: ExecutionContext, style: 'withStackFunc' | 'withModuleStackFunc', ...handlers: Handler[]) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   const held: { f: Handler; g: Handler } = { f: handlers[0] ?? (() => {}), g: handlers[1] ?? (() => {}) }
   const builder = runtime.newHostModuleBuilder('env')
   if (style === 'withStackFunc') {

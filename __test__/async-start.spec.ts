@@ -2,21 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import test, { type ExecutionContext } from 'ava'
 
-import {
-  Engine,
-  ExitError,
-  LinkError,
-  Linker,
-  Module,
-  type ModuleInstance,
-  Runtime,
-  Store,
-  TrapError,
-} from '../index.mjs'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
+import { Engine, ExitError, LinkError, Linker, Module, type ModuleInstance, Store, TrapError } from '../index.mjs'
+import { IDLE, LIMIT, openRuntime } from './support/async.ts'
 
 /** A guest whose start function, and whose export of any name, hand a number to `env.f`. */
 function guestText(start: 'section' | 'export', name = ''): string {
@@ -32,9 +19,7 @@ function guestText(start: 'section' | 'export', name = ''): string {
 type Handler = (n: number, module: ModuleInstance) => unknown
 
 function setUp(t: ExecutionContext) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   const host: { act: Handler; seen: unknown[] } = { act: (n) => nextTurn(n), seen: [] }
   runtime
     .newHostModuleBuilder('env')

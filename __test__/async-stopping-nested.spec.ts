@@ -2,20 +2,8 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 
 import test, { type ExecutionContext } from 'ava'
 
-import {
-  ArgumentError,
-  Engine,
-  InterruptedError,
-  Linker,
-  Module,
-  type ModuleInstance,
-  Runtime,
-  Store,
-} from '../index.mjs'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
+import { ArgumentError, Engine, InterruptedError, Linker, Module, type ModuleInstance, Store } from '../index.mjs'
+import { IDLE, LIMIT, never, openRuntime } from './support/async.ts'
 
 const GUEST = `(module $guest
   (import "m" "f" (func $f (param i32) (result i32)))
@@ -30,12 +18,8 @@ const GUEST = `(module $guest
 
 type Handler = (n: number, module: ModuleInstance) => number | Promise<number>
 
-const never = () => new Promise<never>(() => {})
-
 async function setUp(t: ExecutionContext, handler: Handler = (n) => n) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   const host = { handler }
   runtime
     .newHostModuleBuilder('m')

@@ -2,12 +2,9 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 
 import test, { type ExecutionContext } from 'ava'
 
-import { type Func, InterruptedError, type ModuleInstance, Runtime, wasmFramesOf } from '../index.mjs'
+import { type Func, InterruptedError, type ModuleInstance, wasmFramesOf } from '../index.mjs'
 import { runForJson } from './process/run-node.ts'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
-const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
+import { IDLE, openRuntime } from './support/async.ts'
 
 const GUEST = `(module $guest
   (import "m" "wait" (func $wait (param i32) (result i32)))
@@ -27,9 +24,7 @@ const GUEST = `(module $guest
 type Handler = (n: number, module: ModuleInstance) => number | Promise<number>
 
 async function setUp(t: ExecutionContext) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   const host: { wait: Handler } = { wait: () => new Promise<number>(() => {}) }
   runtime
     .newHostModuleBuilder('m')

@@ -3,10 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 
 import { ArgumentError, Func, type HostFunctionBuilder, Runtime, type ValueType } from '../index.mjs'
+import { LIMIT, openRuntime } from './support/async.ts'
 import { oddValues, thenable } from './support/odd-values.ts'
-
-/** A bound against hangs. */
-const LIMIT = 60_000
 
 type TypeName = 'i32' | 'i64' | 'f32' | 'f64' | 'v128' | 'externref' | 'funcref'
 
@@ -29,9 +27,7 @@ function forward(params: readonly TypeName[], results: readonly TypeName[]): str
 }
 
 async function link(t: ExecutionContext, define: (f: HostFunctionBuilder) => HostFunctionBuilder, text: string) {
-  t.timeout(LIMIT)
-  const runtime = new Runtime()
-  t.teardown(() => runtime.close())
+  const runtime = openRuntime(t)
   define(runtime.newHostModuleBuilder('env').newFunctionBuilder()).export('f').instantiate()
   return await runtime.instantiateAsync(text, { name: '' })
 }

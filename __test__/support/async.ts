@@ -1,0 +1,19 @@
+import type { ExecutionContext } from 'ava'
+
+import { Runtime } from '../../index.mjs'
+
+/** A bound against hangs. */
+export const LIMIT = 60_000
+
+/** The statistics of a runtime in which nothing is under way. */
+export const IDLE = { queued: 0, home: 0, pool: 0, parked: 0 }
+
+export const never = (): Promise<never> => new Promise(() => {})
+
+/** A runtime for a test that must not hang, closed at its end. */
+export function openRuntime(t: ExecutionContext, options: object = {}): Runtime {
+  t.timeout(LIMIT)
+  const runtime = new Runtime(options)
+  t.teardown(() => runtime.close())
+  return runtime
+}
