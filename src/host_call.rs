@@ -152,12 +152,7 @@ impl HostBinding {
     spilled: &'a mut Vec<Value>,
   ) -> Result<&'a mut [Value], Failure> {
     let count = self.signature.params.len() + usize::from(self.func.with_module);
-    let args = if let Some(args) = inline.get_mut(..count) {
-      args
-    } else {
-      spilled.resize(count, env.undefined());
-      spilled
-    };
+    let args = if let Some(args) = inline.get_mut(..count) { args } else { spill(spilled, env.undefined(), count) };
     if self.func.with_module
       && let Some(first) = args.first_mut()
     {
@@ -380,6 +375,12 @@ impl HostBinding {
       },
     }
   }
+}
+
+#[cold]
+fn spill(place: &mut Vec<Value>, undefined: Value, count: usize) -> &mut [Value] {
+  place.resize(count, undefined);
+  place
 }
 
 #[cold]
