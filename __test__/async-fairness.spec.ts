@@ -109,7 +109,9 @@ for (const [what, prepare] of Object.entries(hogs)) {
       while (counts.timers < 20 || counts.immediates < 20 || counts.io < 20) await sleep(5)
       // And an ordinary call of somebody else still gets through.
       const guest = await world.make()
-      world.host.handler = (n) => n
+      // Of a guest that has gone to another thread nobody knows when it calls its host function: its handler stays.
+      const hog = world.host.handler
+      world.host.handler = (n, module) => (n === 3 ? n : hog(n, module))
       t.is(await guest.exports['spin'].async(1000), 7)
       t.is(await guest.exports['run'].async(3), 3)
       await stop()
