@@ -15,9 +15,15 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** How modules are compiled and run. */
 export declare class Engine {
   constructor(config: EngineConfig)
+  /** Makes the engine known under an id, by which other threads of the process can attach to it while it is alive. */
+  share(id: string): void
+  /** The engine that is known under an id, for this environment; null if there is none. */
+  static attach(id: string): Engine | null
+  /** Whether functions may have several results. */
+  get multiValue(): boolean
   /** What is alive. */
   stats(): EngineStats
-  /** Closes every store of this engine in this environment; their instances answer later calls with `ExitError`. */
+  /** Closes every store that was made with this object; their instances answer later calls with `ExitError`. */
   closeStores(exitCode: number): void
 }
 
@@ -71,6 +77,10 @@ export declare class Module {
   static compileSync(engine: Engine, source: Uint8Array | ArrayBufferLike | string): Module
   /** Checks a module without compiling it; throws what is wrong with it. */
   static validate(engine: Engine, source: Uint8Array | ArrayBufferLike | string): void
+  /** Makes the module known under an id, by which other threads of the process can attach to it while it is not closed. */
+  share(id: string): void
+  /** The module that is known under an id, for an engine of this environment; null if there is none. */
+  static attach(engine: Engine, id: string): Module | null
   /** Name of the name section. */
   get name(): string | null
   get imports(): Array<ImportInfo>

@@ -2,6 +2,7 @@ import { describe } from './describe'
 import { type EngineOptions, checkEngineOptions } from './engine-options'
 import { ArgumentError } from './errors'
 import { type Binding, native } from './native'
+import { type SharedHandle, attachTo, newHandle } from './shared-handle'
 
 /** What is alive of an engine in this environment. */
 export interface EngineStats {
@@ -32,10 +33,33 @@ export interface TaskStats {
 /** How modules are compiled and run; modules, linkers and stores belong to one engine. */
 export class Engine {
   readonly #native: Binding.Engine
+  #handle: SharedHandle<'engine'> | undefined
 
   /** @throws {ArgumentError} If an option is unknown, has a wrong value or does not fit the others. */
   constructor(options: EngineOptions = {}) {
-    this.#native = new native.Engine(checkEngineOptions(options))
+    this.#native = options instanceof native.Engine ? options : new native.Engine(checkEngineOptions(options))
+  }
+
+  /**
+   * Gives a handle by which Workers of this process can {@link Engine.attach} to this engine, so that they use its modules
+   * without compiling them again.
+   *
+   * @returns The same handle every time. It keeps nothing alive: keep the engine until the others have attached.
+   */
+  share(): SharedHandle<'engine'> {
+    return (this.#handle ??= shareEngine(this.#native))
+  }
+
+  /**
+   * The engine that another thread of this process shares. Its stores and instances belong to the thread that makes them;
+   * the compiled code, the options and the threads for asynchronous calls are shared.
+   *
+   * @param handle What `share()` of the engine, or of a runtime, gave.
+   * @throws {ArgumentError} If it is not such a handle.
+   * @throws {ClosedError} If the engine is not there any more, or is one of another process.
+   */
+  static attach(handle: SharedHandle<'engine'>): Engine {
+    return new Engine(attachEngine(handle) as EngineOptions)
   }
 
   /** What is alive. */
@@ -50,4 +74,16 @@ export class Engine {
     }
     return engine.#native
   }
+}
+
+/** @internal */
+export function shareEngine(engine: Binding.Engine): SharedHandle<'engine'> {
+  const handle = newHandle('engine')
+  engine.share(handle.id)
+  return handle
+}
+
+/** @internal */
+export function attachEngine(handle: unknown): Binding.Engine {
+  return attachTo(handle, 'engine', (id) => native.Engine.attach(id))
 }

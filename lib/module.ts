@@ -2,11 +2,13 @@ import { describe } from './describe'
 import { Engine } from './engine'
 import { ArgumentError } from './errors'
 import { type Binding, native } from './native'
+import { type SharedHandle, attachTo, newHandle } from './shared-handle'
 import type { CustomSection, ExternTypeDescription, ModuleExport, ModuleImport, ModuleSource } from './types'
 
 /** A compiled module. It can be instantiated any number of times, in any store of its engine. */
 export class Module {
   readonly #native: Binding.Module
+  #handle: SharedHandle<'module'> | undefined
   #closed = false
   #exportNames: Set<string> | undefined
   #imports: readonly ModuleImport[] | undefined
@@ -48,6 +50,31 @@ export class Module {
    */
   static validate(engine: Engine, source: ModuleSource): void {
     native.Module.validate(Engine.native(engine), source as Uint8Array)
+  }
+
+  /**
+   * Gives a handle by which Workers of this process can attach to the module, without compiling it again. They need the
+   * same engine: see `Engine.share` and `Runtime.share`.
+   *
+   * @returns The same handle every time. It keeps nothing alive: keep the module until the others have attached.
+   * @throws {ClosedError} If the module is closed.
+   */
+  share(): SharedHandle<'module'> {
+    const handle = this.#handle ?? newHandle('module')
+    this.#native.share(handle.id)
+    return (this.#handle = handle)
+  }
+
+  /**
+   * The module that another thread of this process shares. Closing it ends it for this thread only.
+   *
+   * @param engine The engine that compiled it, which this thread has attached to.
+   * @param handle What `share()` of the module gave.
+   * @throws {ArgumentError} If it is not such a handle, or the module belongs to another engine.
+   * @throws {ClosedError} If the module is closed, or is one of another process.
+   */
+  static attach(engine: Engine, handle: SharedHandle<'module'>): Module {
+    return new Module(attachModule(Engine.native(engine), handle))
   }
 
   /** Name of the name section, `undefined` if there is none. */
@@ -103,6 +130,11 @@ export class Module {
     }
     return module.#native
   }
+}
+
+/** @internal */
+export function attachModule(engine: Binding.Engine, handle: unknown): Binding.Module {
+  return attachTo(handle, 'module', (id) => native.Module.attach(engine, id))
 }
 
 function freezeAll<T extends object>(list: T[]): readonly T[] {

@@ -4,7 +4,7 @@ import { CompiledHostModule } from './compiled-host-module'
 import { CompiledModule } from './compiled-module'
 import { describe } from './describe'
 import { type EngineOptions, checkEngineOptions } from './engine-options'
-import type { EngineStats } from './engine'
+import { type EngineStats, attachEngine, shareEngine } from './engine'
 import { ArgumentError, ClosedError, ExitError, LinkError } from './errors'
 import { Func } from './func'
 import { HostModuleBuilder } from './host-module-builder'
@@ -17,9 +17,10 @@ import {
   checkAsyncModuleConfig,
   checkModuleConfig,
 } from './module-config'
-import { Module } from './module'
+import { Module, attachModule } from './module'
 import { ModuleInstance, type ModuleInstanceOwner } from './module-instance'
 import { type Binding, native } from './native'
+import type { SharedHandle } from './shared-handle'
 import { SharedStore } from './shared-store'
 import { type Stopper, makeStopper } from './stopper'
 import { type Mode, StoreCore } from './store-core'
@@ -66,6 +67,7 @@ export function versions(): Versions {
  */
 export class Runtime {
   readonly #engine: Binding.Engine
+  #handle: SharedHandle<'engine'> | undefined
   readonly #modules = new Map<string, Importable>()
   /** How modules were linked last; used again as long as the modules that they import from are the same. */
   #links = new WeakMap<CompiledModule, Link>()
@@ -82,9 +84,8 @@ export class Runtime {
 
   /** @throws {ArgumentError} If an option is unknown, has a wrong value or does not fit the others. */
   constructor(options: RuntimeOptions = {}) {
-    const config = checkEngineOptions(options)
-    this.#multiValue = config.multiValue ?? true
-    this.#engine = new native.Engine(config)
+    this.#engine = options instanceof native.Engine ? options : new native.Engine(checkEngineOptions(options))
+    this.#multiValue = this.#engine.multiValue
     this.#shared = { sync: new SharedStore(this.#engine, 'sync'), async: new SharedStore(this.#engine, 'async') }
     // Instances hold this object, which holds the runtime; the public class stays free of such methods.
     this.#owner = {
@@ -92,6 +93,50 @@ export class Runtime {
       sharedCore: (mode) => this.#shared[mode].core,
       closed: (instance) => this.#forget(instance),
     }
+  }
+
+  /**
+   * Gives a handle by which Workers of this process can {@link Runtime.attach} to the engine of this runtime.
+   *
+   * @returns The same handle every time. It keeps nothing alive: keep the runtime until the others have attached.
+   * @throws {ClosedError} If the runtime is closed.
+   *
+   * @example
+   * ```ts
+   * const worker = new Worker('./worker.js', { workerData: { engine: runtime.share(), module: compiled.share() } })
+   * // in the Worker:
+   * const runtime = Runtime.attach(workerData.engine)
+   * const guest = runtime.instantiate(runtime.attachModule(workerData.module))
+   * ```
+   */
+  share(): SharedHandle<'engine'> {
+    this.assertOpen()
+    return (this.#handle ??= shareEngine(this.#engine))
+  }
+
+  /**
+   * A runtime of this thread with the engine of another thread's: the same options, and the same compiled code. All else
+   * is its own: host modules, instances, and its end.
+   *
+   * @param handle What `share()` of a runtime or engine gave.
+   * @throws {ArgumentError} If it is not such a handle.
+   * @throws {ClosedError} If the engine is not there any more, or is one of another process.
+   */
+  static attach(handle: SharedHandle<'engine'>): Runtime {
+    return new Runtime(attachEngine(handle) as RuntimeOptions)
+  }
+
+  /**
+   * The module that another thread of this process shares, without compiling it again. Closing it ends it for this runtime
+   * only.
+   *
+   * @param handle What `share()` of the module gave.
+   * @throws {ArgumentError} If it is not such a handle, or the module belongs to another engine than this runtime's.
+   * @throws {ClosedError} If the module is closed, or is one of another process.
+   */
+  attachModule(handle: SharedHandle<'module'>): CompiledModule {
+    this.assertOpen()
+    return new CompiledModule(this, attachModule(this.#engine, handle))
   }
 
   /** Versions of what this package is made of. */

@@ -12,7 +12,8 @@ use crate::compute_pool::ComputePool;
 use crate::env_state::EnvState;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::raw_env::RawEnv;
-use crate::store::StorePin;
+use crate::shared_handles::SharedHandles;
+use crate::store::{StoreInner, StorePin};
 use crate::ticker::Pulse;
 
 /// Frames that an error's trace keeps.
@@ -75,14 +76,31 @@ pub struct PoolingConfig {
 /// How modules are compiled and run.
 #[napi]
 pub struct Engine {
-  pub(crate) inner: wasmtime::Engine,
-  pub(crate) max_wasm_stack: usize,
-  pub(crate) memory_reservation: u64,
-  pub(crate) memory_may_move: bool,
-  /// JavaScript functions that linkers and stores of this engine can call.
+  parts: Arc<EngineParts>,
+  /// JavaScript functions of this environment that linkers and stores of this engine can call.
   pub(crate) host_functions: Arc<AtomicU32>,
-  pub(crate) run_async: Arc<RunAsync>,
 }
+
+impl std::ops::Deref for Engine {
+  type Target = EngineParts;
+
+  fn deref(&self) -> &EngineParts {
+    &self.parts
+  }
+}
+
+/// What the environments that share an engine have in common. Lives on: any thread.
+pub struct EngineParts {
+  pub inner: wasmtime::Engine,
+  pub max_wasm_stack: usize,
+  pub memory_reservation: u64,
+  pub memory_may_move: bool,
+  pub multi_value: bool,
+  pub run_async: Arc<RunAsync>,
+}
+
+/// The engines that have been shared, by the number in their handle.
+static SHARED: SharedHandles<EngineParts> = SharedHandles::new();
 
 /// What async mode needs of an engine.
 pub struct RunAsync {
@@ -140,10 +158,11 @@ impl Engine {
     apply_memory(&mut config, options);
     let inner = wasmtime::Engine::new(&config)
       .map_err(|error| Failure::type_error(format!("the engine's options do not fit together: {error:#}")))?;
-    Ok(Self {
+    let parts = Arc::new(EngineParts {
       max_wasm_stack: inner.get_max_wasm_stack(),
       memory_reservation: inner.get_memory_reservation(),
       memory_may_move: inner.get_memory_may_move(),
+      multi_value: options.multi_value.unwrap_or(true),
       run_async: Arc::new(RunAsync {
         pool: ComputePool::new(options.pool_threads),
         pulse: Pulse::new(&inner),
@@ -151,8 +170,26 @@ impl Engine {
         interruptible,
       }),
       inner,
-      host_functions: Arc::default(),
-    })
+    });
+    Ok(Self { parts, host_functions: Arc::default() })
+  }
+
+  /// Makes the engine known under an id, by which other threads of the process can attach to it while it is alive.
+  #[napi(catch_unwind)]
+  pub fn share(&self, id: String) {
+    SHARED.add(id, &self.parts);
+  }
+
+  /// The engine that is known under an id, for this environment; null if there is none.
+  #[napi(catch_unwind)]
+  pub fn attach(id: String) -> Option<Engine> {
+    SHARED.get(&id).map(|parts| Self { parts, host_functions: Arc::default() })
+  }
+
+  /// Whether functions may have several results.
+  #[napi(getter, catch_unwind)]
+  pub fn multi_value(&self) -> bool {
+    self.parts.multi_value
   }
 
   /// What is alive.
@@ -168,7 +205,7 @@ impl Engine {
       tasks: TaskStats { queued: 0, home: 0, pool: 0, parked: 0 },
     };
     environment.for_each_store(|store| {
-      if wasmtime::Engine::same(&store.engine, &self.inner) && !store.is_closed() {
+      if self.owns(store) && !store.is_closed() {
         stats.stores += 1;
         stats.instances += store.instance_count();
         #[expect(clippy::cast_precision_loss, reason = "a double counts bytes exactly up to 8 PiB")]
@@ -182,7 +219,12 @@ impl Engine {
     Ok(stats)
   }
 
-  /// Closes every store of this engine in this environment; their instances answer later calls with `ExitError`.
+  /// Whether a store was made with this object, not with another one that has attached to the same engine.
+  fn owns(&self, store: &StoreInner) -> bool {
+    Arc::ptr_eq(&store.host_functions, &self.host_functions)
+  }
+
+  /// Closes every store that was made with this object; their instances answer later calls with `ExitError`.
   #[napi(catch_unwind)]
   pub fn close_stores(&self, env: Env, exit_code: u32) -> napi::Result<()> {
     let raw = RawEnv(env.raw());
@@ -190,7 +232,7 @@ impl Engine {
     for store in state.stores() {
       // SAFETY: registered, so alive; closing one frees no other.
       let store = StorePin::new(unsafe { &*store });
-      if wasmtime::Engine::same(&store.engine, &self.inner) {
+      if self.owns(&store) {
         store.close(raw, Some(exit_code));
       }
     }

@@ -33,6 +33,7 @@ mod module;
 mod module_info;
 mod raw_call;
 mod raw_env;
+mod shared_handles;
 mod signature;
 mod stack_slots;
 mod store;

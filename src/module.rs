@@ -16,12 +16,13 @@ use crate::extern_type::{ExternTypeInfo, extern_info};
 use crate::failure::{ErrorDetail, Failure, FailureKind, TypedFailure};
 use crate::module_info::ModuleInfo;
 use crate::raw_env::{Kind, RawEnv, Value};
+use crate::shared_handles::SharedHandles;
 
 /// A compiled module.
 #[napi]
 pub struct Module {
   engine: wasmtime::Engine,
-  compiled: RefCell<Option<Compiled>>,
+  compiled: RefCell<Option<Arc<Compiled>>>,
   weight: Cell<i64>,
 }
 
@@ -31,6 +32,9 @@ pub struct Compiled {
   pub module: wasmtime::Module,
   pub info: Arc<ModuleInfo>,
 }
+
+/// The modules that have been shared, by the id in their handle.
+static SHARED: SharedHandles<Compiled> = SharedHandles::new();
 
 /// What compiling can fail with: plain data, since it comes from another thread.
 type CompileError = Box<TypedFailure>;
@@ -169,6 +173,11 @@ fn check_binary(bytes: &[u8]) -> Result<(), CompileError> {
 
 impl Module {
   fn from_compiled(env: RawEnv, engine: &wasmtime::Engine, compiled: Compiled) -> Self {
+    Self::from_shared(env, engine, Arc::new(compiled))
+  }
+
+  /// Every environment counts the code as its own, for each of them keeps it alive.
+  fn from_shared(env: RawEnv, engine: &wasmtime::Engine, compiled: Arc<Compiled>) -> Self {
     let code = compiled.module.image_range();
     let weight =
       i64::try_from(code.end.addr().saturating_sub(code.start.addr()).saturating_add(compiled.info.weight()))
@@ -178,7 +187,7 @@ impl Module {
   }
 
   pub(crate) fn compiled(&self) -> Result<Compiled, Failure> {
-    self.compiled.borrow().clone().ok_or_else(|| {
+    self.compiled.borrow().as_deref().cloned().ok_or_else(|| {
       Failure::new(FailureKind::Closed, "source module must be compiled before instantiation: it is closed")
     })
   }
@@ -233,6 +242,33 @@ impl Module {
     Source::of(raw, Value(source.raw()))
       .and_then(|source| source.validate(&engine.inner).map_err(Failure::Typed))
       .map_err(|failure| failure.into_napi(raw))
+  }
+
+  /// Makes the module known under an id, by which other threads of the process can attach to it while it is not closed.
+  #[napi(catch_unwind)]
+  pub fn share(&self, env: Env, id: String) -> napi::Result<()> {
+    let raw = RawEnv(env.raw());
+    match &*self.compiled.borrow() {
+      Some(compiled) => SHARED.add(id, compiled),
+      None => return Err(Failure::closed("module").into_napi(raw)),
+    }
+    Ok(())
+  }
+
+  /// The module that is known under an id, for an engine of this environment; null if there is none.
+  #[napi(catch_unwind)]
+  pub fn attach(env: Env, engine: &Engine, id: String) -> napi::Result<Option<Module>> {
+    let raw = RawEnv(env.raw());
+    let Some(compiled) = SHARED.get(&id) else { return Ok(None) };
+    if !wasmtime::Engine::same(compiled.module.engine(), &engine.inner) {
+      return Err(
+        Failure::type_error(
+          "the module was compiled by another engine; share that engine too, and attach to it before the module",
+        )
+        .into_napi(raw),
+      );
+    }
+    Ok(Some(Module::from_shared(raw, &engine.inner, compiled)))
   }
 
   /// Name of the name section.

@@ -61,3 +61,7 @@ test('the whole runtime API works in a Worker', async (t) => {
 test('the same program works on the main thread', async (t) => {
   t.is(await runForJson<string>(t, { file: 'whole-api.cjs' }, { args: ['main'] }), 'main')
 })
+
+test('terminating Workers that share an engine leaves the thread that they share it with working', async (t) => {
+  t.is(await runForJson<number>(t, { file: 'shared-engine.cjs' }, { args: ['60'] }), 60)
+})
