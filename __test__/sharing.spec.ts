@@ -2,17 +2,7 @@ import { Worker } from 'node:worker_threads'
 
 import test, { type ExecutionContext } from 'ava'
 
-import {
-  ArgumentError,
-  ClosedError,
-  CompileError,
-  Engine,
-  Instance,
-  Linker,
-  Module,
-  Runtime,
-  Store,
-} from '../index.mjs'
+import { ArgumentError, ClosedError, CompileError, Engine, Linker, Module, Runtime, Store } from '../index.mjs'
 
 const GUEST = `(module $shared
   (import "env" "add" (func $add (param i32 i32) (result i32)))
@@ -104,7 +94,7 @@ test('the engine of the lower layer can be shared, too', (t) => {
   const other = Engine.attach(engine.share())
   const attached = Module.attach(other, module.share())
   module.close()
-  const instance: Instance = new Linker(other).instantiate(new Store(other), attached)
+  const instance = new Linker(other).instantiate(new Store(other), attached)
   t.is(instance.exports['f'](), 8)
   const message = { instanceOf: CompileError, message: /multi-value/ }
   const builder = Runtime.attach(engine.share()).newHostModuleBuilder('m').newFunctionBuilder()
