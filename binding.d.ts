@@ -128,6 +128,7 @@ export interface EngineConfig {
   /** `auto` or `cranelift`. */
   strategy?: string
   parallelCompilation?: boolean
+  inlining?: boolean
   debugInfo?: boolean
   interruptible?: boolean
   maxWasmStack?: number

@@ -137,6 +137,14 @@ const expectedFigures: Names = {
     'memory for each, parked',
     ...(process.platform === 'linux' ? ['threads of the process', 'memory maps of the process'] : []),
   ],
+  'interruptible: true against false (processor time)': [
+    'fib(27)',
+    '  without checks, against V8',
+    'a sieve of 1,000,000',
+    '  without checks, against V8',
+    'Mandelbrot, 120 x 120',
+    '  without checks, against V8',
+  ],
 }
 
 function namesOf(lines: readonly { readonly group: string; readonly name: string }[]): Names {

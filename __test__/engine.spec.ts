@@ -54,7 +54,7 @@ test('every option that is a switch takes a boolean and nothing else', (t) => {
   const switches = [
     'simd', 'relaxedSimd', 'relaxedSimdDeterministic', 'threads', 'gc', 'functionReferences', 'referenceTypes',
     'bulkMemory', 'multiValue', 'exceptions', 'tailCall', 'multiMemory', 'memory64', 'extendedConst', 'customPageSizes',
-    'wideArithmetic', 'parallelCompilation', 'debugInfo', 'interruptible', 'memoryMayMove', 'nanCanonicalization',
+    'wideArithmetic', 'parallelCompilation', 'inlining', 'debugInfo', 'interruptible', 'memoryMayMove', 'nanCanonicalization',
     'signalsBasedTraps',
   ] // prettier-ignore
   for (const name of switches) {
@@ -66,6 +66,21 @@ test('every option that is a switch takes a boolean and nothing else', (t) => {
     }
     t.notThrows(() => new Engine({ [name]: undefined }))
   }
+})
+
+test('with inlining, a small function is compiled into the one that calls it, and its frame is not there', (t) => {
+  const frames = (inlining: boolean) => {
+    const runtime = new wasmtime.Runtime({ inlining })
+    const guest = runtime.instantiate(`(module
+      (func $check (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (unreachable))) (local.get 0))
+      (func (export "run") (param i32) (result i32) (i32.add (call $check (local.get 0)) (i32.const 1))))`)
+    t.is(guest.exports['run'](41), 42)
+    const error = t.throws(() => guest.exports['run'](0), { instanceOf: wasmtime.TrapError })
+    runtime.close()
+    return error.frames.length
+  }
+  t.is(frames(false), 2)
+  t.is(frames(true), 1)
 })
 
 test('an unknown option is refused by name, also inside pooling', (t) => {

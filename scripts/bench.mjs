@@ -3,6 +3,8 @@
  * what asynchronous calls cost, beside JavaScript's own promises: `npm run bench`, with `-- --quick` for a few seconds'
  * check that everything works. `--output FILE` says where the numbers go; the default is bench/results/latest.json.
  *
+ * What interruption costs is measured with programs from npm, which the first run installs into bench/real.
+ *
  * Promises are also measured beside V8's own way to wait for them (JSPI), if this Node.js has it, or if the environment
  * variable JSPI_NODE names the binary of one that has.
  */
@@ -11,6 +13,7 @@ import { asyncCalls } from '../bench/async-calls.mjs'
 import { calls } from '../bench/calls.mjs'
 import { eventLoop } from '../bench/event-loop.mjs'
 import { instances } from '../bench/instances.mjs'
+import { interruption } from '../bench/interruption.mjs'
 import { findJspi } from '../bench/jspi-process.mjs'
 import { measure } from '../bench/measure.mjs'
 import { measureAsync } from '../bench/measure-async.mjs'
@@ -29,8 +32,8 @@ const { values } = parseArgs({
   },
 })
 const effort = values.quick
-  ? { rounds: 3, sampleMs: 1, scale: 0.01, loopRounds: 1, loopMs: 300, parkedRounds: 1, parked: 500 }
-  : { rounds: 11, sampleMs: 50, scale: 1, loopRounds: 5, loopMs: 2000, parkedRounds: 3, parked: 10_000 }
+  ? { rounds: 3, sampleMs: 1, scale: 0.01, loopRounds: 1, loopMs: 300, parkedRounds: 1, parked: 500, real: false }
+  : { rounds: 11, sampleMs: 50, scale: 1, loopRounds: 5, loopMs: 2000, parkedRounds: 3, parked: 10_000, real: true }
 
 const jspi = await findJspi()
 const run = describeRun(values.quick, jspi?.versions)
@@ -68,5 +71,6 @@ await close()
 report([], await eventLoop(runtime, effort))
 runtime.close()
 report([], await parked(effort))
+report([], await interruption(effort))
 writeJson(values.output, { ...run, effort, rows, figures })
 console.log(`written to ${values.output}`)

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
-use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
+use wasmtime::{
+  Config, Inlining, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails,
+};
 
 use crate::compute_pool::ComputePool;
 use crate::env_state::EnvState;
@@ -48,6 +50,7 @@ pub struct EngineConfig {
   /// `auto` or `cranelift`.
   pub strategy: Option<String>,
   pub parallel_compilation: Option<bool>,
+  pub inlining: Option<bool>,
   pub debug_info: Option<bool>,
   pub interruptible: Option<bool>,
   pub max_wasm_stack: Option<u32>,
@@ -298,6 +301,9 @@ fn apply_compiler(config: &mut Config, options: &EngineConfig) -> Result<(), Fai
   config.async_stack_size(wasm.saturating_add(FIBER_MARGIN));
   if let Some(value) = options.parallel_compilation {
     config.parallel_compilation(value);
+  }
+  if let Some(value) = options.inlining {
+    config.compiler_inlining(if value { Inlining::Yes } else { Inlining::No });
   }
   if let Some(value) = options.nan_canonicalization {
     config.cranelift_nan_canonicalization(value);
