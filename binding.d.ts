@@ -19,6 +19,12 @@ export declare class Engine {
   share(id: string): void
   /** The engine that is known under an id, for this environment; null if there is none. */
   static attach(id: string): Engine | null
+  /** An engine with the same options that compiles for another kind of machine. Nothing can be run with it. */
+  forTarget(target: string): Engine
+  /** What the cache has done; null if there is none. */
+  get cacheStats(): CacheStats | null
+  /** Why the cache could not be used, if that is new. */
+  takeCacheFailure(): string | null
   /** Whether functions may have several results. */
   get multiValue(): boolean
   /** What is alive. */
@@ -77,6 +83,16 @@ export declare class Module {
   static compileSync(engine: Engine, source: Uint8Array | ArrayBufferLike | string): Module
   /** Checks a module without compiling it; throws what is wrong with it. */
   static validate(engine: Engine, source: Uint8Array | ArrayBufferLike | string): void
+  /** The compiled code as bytes. */
+  serialize(): Buffer
+  /** The module of bytes that `serialize` or `precompile` gave. They are trusted. */
+  static unsafeDeserialize(engine: Engine, bytes: Uint8Array | ArrayBufferLike): Module
+  /** As `unsafeDeserialize`, from a file, which is mapped. */
+  static unsafeDeserializeFile(engine: Engine, path: string): Module
+  /** Compiles on other threads; the promise gives the bytes that `unsafeDeserialize` takes. */
+  static precompile(engine: Engine, source: Uint8Array | ArrayBufferLike | string): Promise<Buffer>
+  /** Whether bytes are what `serialize` or `precompile` gave, by their form. */
+  static isPrecompiled(bytes: Uint8Array | ArrayBufferLike): boolean
   /** Makes the module known under an id, by which other threads of the process can attach to it while it is not closed. */
   share(id: string): void
   /** The module that is known under an id, for an engine of this environment; null if there is none. */
@@ -94,6 +110,27 @@ export declare class Module {
   /** Frees the compiled code once no instance uses it. Idempotent. */
   close(): void
   get closed(): boolean
+}
+
+/** A directory of compiled modules. */
+export interface CacheConfig {
+  directory: string
+  maxBytes: number
+  maxAgeMs: number
+  /** Secret and random: what the key is made of if there is none. */
+  seed: string
+  /** Who must own it, where files have owners. */
+  owner?: number
+}
+
+/** What a cache has done since its engine was made. */
+export interface CacheStats {
+  hits: number
+  misses: number
+  rejected: number
+  written: number
+  removed: number
+  failures: number
 }
 
 /** Has V8 collect at once, and frees the stores that JavaScript has lost: for when the system has no memory left. */
@@ -140,6 +177,9 @@ export interface EngineConfig {
   pooling?: PoolingConfig
   poolThreads?: number
   sliceMs?: number
+  /** What precompiled code is for, as a target triple; for engines that run nothing. */
+  target?: string
+  cache?: CacheConfig
 }
 
 /** What is alive of an engine in this environment. */

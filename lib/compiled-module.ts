@@ -1,5 +1,7 @@
 import { type FunctionDefinition, makeDefinition } from './function-definition'
-import { Module } from './module'
+import type { Engine } from './engine'
+import { Module, checkPath } from './module'
+import { type Binding, native } from './native'
 import type { Runtime } from './runtime'
 import type { FuncType, ModuleExport, ModuleImport } from './types'
 
@@ -14,6 +16,25 @@ export class CompiledModule extends Module {
   constructor(runtime: Runtime, compiled: unknown) {
     super(compiled)
     this.#runtime = runtime
+  }
+
+  /**
+   * Makes a module of bytes that `serialize` or `Engine.precompile` gave, without compiling. **The bytes must be trusted**:
+   * see `Module.unsafeDeserialize`.
+   *
+   * @param runtime The runtime that it is for. Its options must be those that the bytes were made with.
+   * @throws {CompileError} If the bytes are something else, or were made by another version, for another machine or with
+   * other options.
+   */
+  static override unsafeDeserialize(runtime: Runtime | Engine, bytes: Uint8Array | ArrayBufferLike): CompiledModule {
+    const made = native.Module.unsafeDeserialize(engineOf(runtime), bytes as Uint8Array)
+    return new CompiledModule(runtime as Runtime, made)
+  }
+
+  /** As `unsafeDeserialize`, from a file, which is mapped: see `Module.unsafeDeserializeFile`. */
+  static override unsafeDeserializeFile(runtime: Runtime | Engine, path: string): CompiledModule {
+    const made = native.Module.unsafeDeserializeFile(engineOf(runtime), checkPath(path))
+    return new CompiledModule(runtime as Runtime, made)
   }
 
   /** Name of the module, from its name section; empty if it has none. */
@@ -97,4 +118,11 @@ export class CompiledModule extends Module {
 function funcTypeOf(type: unknown): FuncType {
   const { params = [], results = [] } = (type ?? {}) as Partial<FuncType>
   return { params, results }
+}
+
+let engineOf: (runtime: unknown) => Binding.Engine
+
+/** @internal Called by `runtime.ts`, which can look into a `Runtime`. */
+export function setEngineOf(read: (runtime: unknown) => Binding.Engine): void {
+  engineOf = read
 }

@@ -1,6 +1,7 @@
 import { checkChoice, checkInteger, checkOptions } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
+import { type CacheOptions, checkCache } from './module-cache'
 import type { Binding } from './native'
 
 /** Sizes of the pooling allocator; what is left out has Wasmtime's default. */
@@ -95,6 +96,11 @@ export interface EngineOptions {
   readonly sliceMs?: number
   /** Reserves all memory for instances ahead, which makes them cheaper; default false. */
   readonly pooling?: PoolingOptions | boolean
+  /**
+   * A directory in which compiled modules are kept, so that the next process that compiles the same module with the same
+   * options has it at once. Default false: none.
+   */
+  readonly cache?: string | CacheOptions | false
 }
 
 const switches = [
@@ -144,6 +150,7 @@ export const engineOptionNames = [
   'pooling',
   'poolThreads',
   'sliceMs',
+  'cache',
 ] as const satisfies readonly (keyof EngineOptions)[]
 
 /** @internal Checks the options and turns them into what native code takes. */
@@ -175,6 +182,8 @@ export function checkEngineOptions(options: unknown, what = 'options'): Binding.
   if (slice !== undefined) config.sliceMs = slice
   if (given.pooling === true) config.pooling = {}
   else if (given.pooling !== undefined && given.pooling !== false) config.pooling = checkPooling(given.pooling, what)
+  const cache = checkCache(given.cache, `${what}.cache`)
+  if (cache !== undefined) config.cache = cache
   return config
 }
 

@@ -1,8 +1,11 @@
+import { checkOptions, checkString } from './call-options'
 import { describe } from './describe'
 import { type EngineOptions, checkEngineOptions } from './engine-options'
 import { ArgumentError } from './errors'
+import { type CacheStats, warnOfCache } from './module-cache'
 import { type Binding, native } from './native'
 import { type SharedHandle, attachTo, newHandle } from './shared-handle'
+import type { ModuleSource } from './types'
 
 /** What is alive of an engine in this environment. */
 export interface EngineStats {
@@ -16,6 +19,17 @@ export interface EngineStats {
   readonly memoryBytes: number
   /** Asynchronous calls and instantiations that have not settled, by what they do. */
   readonly tasks: TaskStats
+  /** What the cache of compiled modules has done, for all threads that share the engine; left out if there is none. */
+  readonly cache?: CacheStats
+}
+
+/** Options of {@link Engine.precompile}. */
+export interface PrecompileOptions {
+  /**
+   * The kind of machine that the code is for, as a target triple such as `x86_64-pc-windows-msvc`. Default: this machine,
+   * with all that its processor can do. For another machine only what every processor of the kind can do is used.
+   */
+  readonly target?: string
 }
 
 /** Asynchronous calls by what they do. */
@@ -64,7 +78,29 @@ export class Engine {
 
   /** What is alive. */
   stats(): EngineStats {
-    return this.#native.stats()
+    return engineStats(this.#native)
+  }
+
+  /**
+   * Compiles a module to bytes, without making it ready to run, off the event loop: for another time, process or machine.
+   *
+   * @param source Bytes of the binary format, or WAT text.
+   * @returns What `Module.unsafeDeserialize` takes, in an engine with the same options and of the same version.
+   * @throws {CompileError} If the module is malformed, invalid or a component.
+   * @throws {ArgumentError} If the target is unknown, or this package cannot compile for it.
+   */
+  async precompile(source: ModuleSource, options?: PrecompileOptions): Promise<Buffer> {
+    const target = checkString(checkOptions(options, 'options', ['target']).target, 'options.target')
+    const engine = target === undefined ? this.#native : this.#native.forTarget(target)
+    return native.Module.precompile(engine, source as Uint8Array)
+  }
+
+  /**
+   * Tells whether bytes are a precompiled module, by their form: not whether this engine can use them, nor whether they can
+   * be trusted.
+   */
+  static detectPrecompiled(bytes: Uint8Array | ArrayBufferLike): 'module' | undefined {
+    return native.Module.isPrecompiled(bytes as Uint8Array) ? 'module' : undefined
   }
 
   /** @internal */
@@ -86,4 +122,11 @@ export function shareEngine(engine: Binding.Engine): SharedHandle<'engine'> {
 /** @internal */
 export function attachEngine(handle: unknown): Binding.Engine {
   return attachTo(handle, 'engine', (id) => native.Engine.attach(id))
+}
+
+/** @internal */
+export function engineStats(engine: Binding.Engine): EngineStats {
+  warnOfCache(engine)
+  const { cacheStats } = engine
+  return cacheStats === null ? engine.stats() : { ...engine.stats(), cache: cacheStats }
 }

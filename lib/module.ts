@@ -1,6 +1,7 @@
 import { describe } from './describe'
 import { Engine } from './engine'
 import { ArgumentError } from './errors'
+import { warnOfCache } from './module-cache'
 import { type Binding, native } from './native'
 import { type SharedHandle, attachTo, newHandle } from './shared-handle'
 import type { CustomSection, ExternTypeDescription, ModuleExport, ModuleImport, ModuleSource } from './types'
@@ -29,18 +30,50 @@ export class Module {
    * @throws {CompileError} If the module is malformed, invalid or a component.
    */
   static async compile(engine: Engine, source: ModuleSource): Promise<Module> {
-    return new Module(await native.Module.compile(Engine.native(engine), source as Uint8Array))
+    return new Module(await compiled(Engine.native(engine), (own) => native.Module.compile(own, source as Uint8Array)))
   }
 
   /** As `compile`, while the event loop waits. */
   static compileSync(engine: Engine, source: ModuleSource): Module {
-    return new Module(native.Module.compileSync(Engine.native(engine), source as Uint8Array))
+    return new Module(compileNow(Engine.native(engine), source))
   }
 
   /** Reads and compiles a file (binary or WAT) off the event loop. */
   static async fromFile(engine: Engine, path: string): Promise<Module> {
-    if (typeof path !== 'string') throw new ArgumentError(`path must be a string, but got ${describe(path)}`)
-    return new Module(await native.Module.compileFile(Engine.native(engine), path))
+    const checked = checkPath(path)
+    return new Module(await compiled(Engine.native(engine), (own) => native.Module.compileFile(own, checked)))
+  }
+
+  /**
+   * Makes a module of bytes that `serialize` or `Engine.precompile` gave, without compiling.
+   *
+   * **The bytes must be trusted**: they are machine code, and whoever made them can do in this process whatever they like. Only
+   * versions, options and the kind of processor are checked. For code that is kept on disk there is the option `cache`, which
+   * sees to it.
+   *
+   * @throws {CompileError} If the bytes are something else, or were made by another version, for another machine or with
+   * other options.
+   */
+  static unsafeDeserialize(engine: Engine, bytes: Uint8Array | ArrayBufferLike): Module {
+    return new Module(native.Module.unsafeDeserialize(Engine.native(engine), bytes as Uint8Array))
+  }
+
+  /**
+   * As `unsafeDeserialize`, from a file. The file is mapped into memory and not read, so a large module is there at once,
+   * and processes share it. It must be trusted, and must not be changed as long as the module is used: replace it by
+   * renaming another one.
+   */
+  static unsafeDeserializeFile(engine: Engine, path: string): Module {
+    return new Module(native.Module.unsafeDeserializeFile(Engine.native(engine), checkPath(path)))
+  }
+
+  /**
+   * The compiled code as bytes, for `unsafeDeserialize`.
+   *
+   * @throws {ClosedError} If the module is closed.
+   */
+  serialize(): Buffer {
+    return this.#native.serialize()
   }
 
   /**
@@ -130,6 +163,26 @@ export class Module {
     }
     return module.#native
   }
+}
+
+/** @internal */
+export function checkPath(path: unknown): string {
+  if (typeof path !== 'string') throw new ArgumentError(`path must be a string, but got ${describe(path)}`)
+  return path
+}
+
+/** @internal Compiles with an engine, and warns if its cache could not be used. */
+export async function compiled<T>(engine: Binding.Engine, compile: (engine: Binding.Engine) => Promise<T>): Promise<T> {
+  const module = await compile(engine)
+  warnOfCache(engine)
+  return module
+}
+
+/** @internal The same, while the event loop waits. */
+export function compileNow(engine: Binding.Engine, source: ModuleSource): Binding.Module {
+  const module = native.Module.compileSync(engine, source as Uint8Array)
+  warnOfCache(engine)
+  return module
 }
 
 /** @internal */

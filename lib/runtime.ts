@@ -1,10 +1,10 @@
 import { beginInstance } from './begin-instance'
 import { checkInteger } from './call-options'
 import { CompiledHostModule } from './compiled-host-module'
-import { CompiledModule } from './compiled-module'
+import { CompiledModule, setEngineOf } from './compiled-module'
 import { describe } from './describe'
 import { type EngineOptions, checkEngineOptions } from './engine-options'
-import { type EngineStats, attachEngine, shareEngine } from './engine'
+import { type EngineStats, attachEngine, engineStats, shareEngine } from './engine'
 import { ArgumentError, ClosedError, ExitError, LinkError } from './errors'
 import { Func } from './func'
 import { HostModuleBuilder } from './host-module-builder'
@@ -17,7 +17,7 @@ import {
   checkAsyncModuleConfig,
   checkModuleConfig,
 } from './module-config'
-import { Module, attachModule } from './module'
+import { Module, attachModule, checkPath, compileNow, compiled } from './module'
 import { ModuleInstance, type ModuleInstanceOwner } from './module-instance'
 import { type Binding, native } from './native'
 import type { SharedHandle } from './shared-handle'
@@ -145,6 +145,15 @@ export class Runtime {
   }
 
   /** @internal */
+  static engineOf(runtime: unknown): Binding.Engine {
+    if (typeof runtime !== 'object' || runtime === null || !(#engine in runtime)) {
+      throw new ArgumentError(`runtime must be a Runtime, but got ${describe(runtime)}`)
+    }
+    runtime.assertOpen()
+    return runtime.#engine
+  }
+
+  /** @internal */
   get multiValue(): boolean {
     return this.#multiValue
   }
@@ -166,20 +175,26 @@ export class Runtime {
    */
   async compileModule(source: ModuleSource): Promise<CompiledModule> {
     this.assertOpen()
-    return new CompiledModule(this, await native.Module.compile(this.#engine, source as Uint8Array))
+    return new CompiledModule(
+      this,
+      await compiled(this.#engine, (engine) => native.Module.compile(engine, source as Uint8Array)),
+    )
   }
 
   /** As `compileModule`, while the event loop waits. */
   compileModuleSync(source: ModuleSource): CompiledModule {
     this.assertOpen()
-    return new CompiledModule(this, native.Module.compileSync(this.#engine, source as Uint8Array))
+    return new CompiledModule(this, compileNow(this.#engine, source))
   }
 
   /** Reads and compiles a file (binary or WAT) off the event loop. */
   async compileModuleFile(path: string): Promise<CompiledModule> {
     this.assertOpen()
-    if (typeof path !== 'string') throw new ArgumentError(`path must be a string, but got ${describe(path)}`)
-    return new CompiledModule(this, await native.Module.compileFile(this.#engine, path))
+    const checked = checkPath(path)
+    return new CompiledModule(
+      this,
+      await compiled(this.#engine, (engine) => native.Module.compileFile(engine, checked)),
+    )
   }
 
   /** Instantiates a host module, under its own name or that of the config. */
@@ -299,7 +314,7 @@ export class Runtime {
 
   /** What is alive. */
   stats(): RuntimeStats {
-    const stats = this.#engine.stats()
+    const stats = engineStats(this.#engine)
     // After the end nothing can be called, whatever waits to be collected.
     const hostFunctions = this.#exitCode === undefined ? stats.hostFunctions : 0
     return { ...stats, hostFunctions, modules: this.#modules.size }
@@ -436,6 +451,8 @@ export class Runtime {
     if (mode !== undefined && this.#exitCode === undefined) this.#shared[mode].leave()
   }
 }
+
+setEngineOf(Runtime.engineOf)
 
 /** Where an instance is made. */
 interface Place {

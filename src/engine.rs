@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
@@ -13,6 +14,7 @@ use wasmtime::{
 use crate::compute_pool::ComputePool;
 use crate::env_state::EnvState;
 use crate::failure::{Failure, FailureKind, TypedFailure};
+use crate::module_cache::ModuleCache;
 use crate::raw_env::RawEnv;
 use crate::shared_handles::SharedHandles;
 use crate::store::{StoreInner, StorePin};
@@ -27,7 +29,7 @@ const FIBER_MARGIN: usize = 512 * 1024;
 
 /// Options of an engine; what is left out has Wasmtime's default. `lib/engine-options.ts` documents and checks them.
 #[napi(object)]
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct EngineConfig {
   pub simd: Option<bool>,
   pub relaxed_simd: Option<bool>,
@@ -62,11 +64,27 @@ pub struct EngineConfig {
   pub pooling: Option<PoolingConfig>,
   pub pool_threads: Option<u32>,
   pub slice_ms: Option<u32>,
+  /// What precompiled code is for, as a target triple; for engines that run nothing.
+  pub target: Option<String>,
+  pub cache: Option<CacheConfig>,
+}
+
+/// A directory of compiled modules.
+#[napi(object)]
+#[derive(Clone)]
+pub struct CacheConfig {
+  pub directory: String,
+  pub max_bytes: f64,
+  pub max_age_ms: f64,
+  /// Secret and random: what the key is made of if there is none.
+  pub seed: String,
+  /// Who must own it, where files have owners.
+  pub owner: Option<u32>,
 }
 
 /// Sizes of the pooling allocator: all memory for instances is reserved ahead, which makes instantiation cheaper.
 #[napi(object)]
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct PoolingConfig {
   pub total_core_instances: Option<u32>,
   pub total_memories: Option<u32>,
@@ -100,6 +118,9 @@ pub struct EngineParts {
   pub memory_may_move: bool,
   pub multi_value: bool,
   pub run_async: Arc<RunAsync>,
+  pub cache: Option<ModuleCache>,
+  /// What it was made with.
+  pub config: EngineConfig,
 }
 
 /// The engines that have been shared, by the number in their handle.
@@ -126,6 +147,17 @@ pub struct EngineStats {
   pub memory_bytes: f64,
   /// Asynchronous calls by what they do.
   pub tasks: TaskStats,
+}
+
+/// What a cache has done since its engine was made.
+#[napi(object)]
+pub struct CacheStats {
+  pub hits: u32,
+  pub misses: u32,
+  pub rejected: u32,
+  pub written: u32,
+  pub removed: u32,
+  pub failures: u32,
 }
 
 /// Asynchronous calls and instantiations that have not settled.
@@ -159,6 +191,9 @@ impl Engine {
     config.with_host_stack(Arc::new(crate::fiber_stacks::FiberStacks::new()));
     apply_compiler(&mut config, options)?;
     apply_memory(&mut config, options);
+    if let Some(target) = &options.target {
+      config.target(target).map_err(|error| Failure::type_error(format!("{error:#}")))?;
+    }
     let inner = wasmtime::Engine::new(&config)
       .map_err(|error| Failure::type_error(format!("the engine's options do not fit together: {error:#}")))?;
     let parts = Arc::new(EngineParts {
@@ -173,6 +208,16 @@ impl Engine {
         interruptible,
       }),
       inner,
+      cache: options.cache.as_ref().map(|cache| {
+        ModuleCache::new(
+          cache.directory.clone().into(),
+          bytes(cache.max_bytes),
+          Duration::from_millis(bytes(cache.max_age_ms)),
+          &cache.seed,
+          cache.owner,
+        )
+      }),
+      config: options.clone(),
     });
     Ok(Self { parts, host_functions: Arc::default() })
   }
@@ -187,6 +232,46 @@ impl Engine {
   #[napi(catch_unwind)]
   pub fn attach(id: String) -> Option<Engine> {
     SHARED.get(&id).map(|parts| Self { parts, host_functions: Arc::default() })
+  }
+
+  /// An engine with the same options that compiles for another kind of machine. Nothing can be run with it.
+  #[napi(catch_unwind)]
+  pub fn for_target(&self, env: Env, target: String) -> napi::Result<Engine> {
+    let config = EngineConfig { target: Some(target.clone()), cache: None, ..self.config.clone() };
+    // The same options have made an engine before, so it is the target that does not fit.
+    let made = Self::make(&config).map_err(|failure| match failure {
+      Failure::Typed(typed) => {
+        let reason = &typed.message;
+        Failure::type_error(format!("options.target: this package cannot compile for \"{target}\": {reason}"))
+      }
+      other => other,
+    });
+    made.map_err(|failure| failure.into_napi(RawEnv(env.raw())))
+  }
+
+  /// What the cache has done; null if there is none.
+  #[napi(getter, catch_unwind)]
+  pub fn cache_stats(&self) -> Option<CacheStats> {
+    let counts = &self.cache.as_ref()?.counts;
+    let read = |counter: &AtomicU32| counter.load(Ordering::Relaxed);
+    Some(CacheStats {
+      hits: read(&counts.hits),
+      misses: read(&counts.misses),
+      rejected: read(&counts.rejected),
+      written: read(&counts.written),
+      removed: read(&counts.removed),
+      failures: read(&counts.failures),
+    })
+  }
+
+  /// Why the cache could not be used, if that is new.
+  #[napi(catch_unwind)]
+  pub fn take_cache_failure(&self) -> Option<String> {
+    self.cache.as_ref()?.take_failure()
+  }
+
+  pub(crate) fn parts(&self) -> Arc<EngineParts> {
+    Arc::clone(&self.parts)
   }
 
   /// Whether functions may have several results.

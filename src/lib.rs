@@ -3,6 +3,7 @@
 //! One concept, one file. The cold paths are `#[napi]` items and appear in `binding.d.ts`; the hot paths (exported
 //! functions, host calls, memory, globals, tables) are raw Node-API and are declared in `lib/native.ts`.
 
+mod artifact;
 mod bench_floor;
 mod compile_pool;
 mod compute_pool;
@@ -30,6 +31,7 @@ mod memory;
 mod memory_access;
 mod memory_view;
 mod module;
+mod module_cache;
 mod module_info;
 mod raw_call;
 mod raw_env;
@@ -52,6 +54,9 @@ use napi_derive::napi;
 
 use raw_env::{Callback, RawEnv, Value};
 
+/// Version of the `wasmtime` crate.
+pub const WASMTIME_VERSION: &str = env!("WASMTIME_VERSION");
+
 /// Wasmtime's and this addon's versions.
 #[napi(object)]
 pub struct Versions {
@@ -63,7 +68,7 @@ pub struct Versions {
 
 #[napi(catch_unwind)]
 pub fn versions() -> Versions {
-  Versions { wasmtime: env!("WASMTIME_VERSION").to_owned(), addon: env!("CARGO_PKG_VERSION").to_owned() }
+  Versions { wasmtime: WASMTIME_VERSION.to_owned(), addon: env!("CARGO_PKG_VERSION").to_owned() }
 }
 
 /// Prepares an environment that loads the addon and gives it the raw functions.

@@ -10,8 +10,9 @@ use napi::JsValue;
 use napi::bindgen_prelude::{AsyncTask, Buffer, Env, Task, Uint8Array, Unknown};
 use napi_derive::napi;
 
+use crate::artifact;
 use crate::compile_pool::on_compile_thread;
-use crate::engine::{Engine, compile_failure};
+use crate::engine::{Engine, EngineParts, compile_failure};
 use crate::extern_type::{ExternTypeInfo, extern_info};
 use crate::failure::{ErrorDetail, Failure, FailureKind, TypedFailure};
 use crate::module_info::ModuleInfo;
@@ -80,25 +81,30 @@ pub struct CustomSectionInfo {
   pub data: Buffer,
 }
 
+/// A copy of what a buffer shows.
+fn bytes_of(env: RawEnv, value: Value) -> Result<Vec<u8>, Failure> {
+  let Some((data, length)) = env.buffer_source(value) else {
+    return Err(Failure::type_error(format!(
+      "expected a module as Uint8Array, ArrayBuffer or WAT text, got {}",
+      crate::values::describe(env, value)
+    )));
+  };
+  let mut bytes = vec![0_u8; length];
+  if length > 0 && !data.is_null() {
+    // SAFETY: Node-API says that `length` bytes can be read at `data`, and no JavaScript runs in between. Should
+    // another thread write to shared memory meanwhile, the copy holds some mixture, which is then validated.
+    unsafe { std::ptr::copy_nonoverlapping(data.cast_const(), bytes.as_mut_ptr(), length) };
+  }
+  Ok(bytes)
+}
+
 impl Source {
   /// Text is WAT, a buffer is the binary format.
   fn of(env: RawEnv, value: Value) -> Result<Self, Failure> {
     if env.kind(value) == Kind::String {
       return env.get_string(value).map(Self::Text).map_err(|_| Failure::Pending);
     }
-    let Some((data, length)) = env.buffer_source(value) else {
-      return Err(Failure::type_error(format!(
-        "expected a module as Uint8Array, ArrayBuffer or WAT text, got {}",
-        crate::values::describe(env, value)
-      )));
-    };
-    let mut bytes = vec![0_u8; length];
-    if length > 0 && !data.is_null() {
-      // SAFETY: Node-API says that `length` bytes can be read at `data`, and no JavaScript runs in between. Should
-      // another thread write to shared memory meanwhile, the copy holds some mixture, which is then validated.
-      unsafe { std::ptr::copy_nonoverlapping(data.cast_const(), bytes.as_mut_ptr(), length) };
-    }
-    Ok(Self::Binary(bytes))
+    bytes_of(env, value).map(Self::Binary)
   }
 
   fn binary(&self) -> Result<Cow<'_, [u8]>, CompileError> {
@@ -119,17 +125,34 @@ impl Source {
     }
   }
 
-  fn compile(&self, engine: &wasmtime::Engine) -> Result<Compiled, CompileError> {
+  fn compile(&self, engine: &EngineParts) -> Result<Compiled, CompileError> {
     on_compile_thread(|| {
       let binary = self.binary()?;
-      let module = wasmtime::Module::from_binary(engine, &binary).map_err(|error| {
-        // The compiler hides what is wrong in a function body behind its own words; validation says it plainly.
+      match &engine.cache {
+        Some(cache) => cache.get_or_compile(&engine.inner, &binary, || Self::compile_binary(&engine.inner, &binary)),
+        None => Self::compile_binary(&engine.inner, &binary),
+      }
+    })
+  }
+
+  fn compile_binary(engine: &wasmtime::Engine, binary: &[u8]) -> Result<Compiled, CompileError> {
+    let module = wasmtime::Module::from_binary(engine, binary).map_err(|error| {
+      // The compiler hides what is wrong in a function body behind its own words; validation says it plainly.
+      let plain = wasmtime::Module::validate(engine, binary).err();
+      Box::new(compile_failure(&plain.unwrap_or(error)))
+    })?;
+    Ok(Compiled { module, info: Arc::new(info_of(binary)?) })
+  }
+
+  /// Compiles without making it ready to run.
+  fn precompile(&self, engine: &wasmtime::Engine) -> Result<Vec<u8>, CompileError> {
+    on_compile_thread(|| {
+      let binary = self.binary()?;
+      let image = engine.precompile_module(&binary).map_err(|error| {
         let plain = wasmtime::Module::validate(engine, &binary).err();
         Box::new(compile_failure(&plain.unwrap_or(error)))
       })?;
-      let info = ModuleInfo::parse(&binary)
-        .map_err(|error| compile_error(format!("cannot read the module's sections: {error}")))?;
-      Ok(Compiled { module, info: Arc::new(info) })
+      artifact::join(image, &info_of(&binary)?)
     })
   }
 
@@ -151,6 +174,10 @@ fn parse_checked(text: &str) -> Result<Cow<'static, [u8]>, CompileError> {
   let bytes = parse_text(text)?;
   check_binary(&bytes)?;
   Ok(Cow::Owned(bytes))
+}
+
+fn info_of(binary: &[u8]) -> Result<ModuleInfo, CompileError> {
+  ModuleInfo::parse(binary).map_err(|error| compile_error(format!("cannot read the module's sections: {error}")))
 }
 
 fn parse_text(text: &str) -> Result<Vec<u8>, CompileError> {
@@ -208,13 +235,13 @@ impl Module {
   ) -> napi::Result<AsyncTask<CompileTask>> {
     let raw = RawEnv(env.raw());
     let source = Source::of(raw, Value(source.raw())).map_err(|failure| failure.into_napi(raw))?;
-    Ok(AsyncTask::new(CompileTask { engine: engine.inner.clone(), source, failure: None }))
+    Ok(AsyncTask::new(CompileTask { engine: engine.parts(), source, failure: None }))
   }
 
   /// Compiles a file on other threads; the promise gives the module.
   #[napi(catch_unwind, ts_return_type = "Promise<Module>")]
   pub fn compile_file(engine: &Engine, path: String) -> AsyncTask<CompileTask> {
-    AsyncTask::new(CompileTask { engine: engine.inner.clone(), source: Source::File(path.into()), failure: None })
+    AsyncTask::new(CompileTask { engine: engine.parts(), source: Source::File(path.into()), failure: None })
   }
 
   /// Compiles while JavaScript waits.
@@ -226,7 +253,7 @@ impl Module {
   ) -> napi::Result<Module> {
     let raw = RawEnv(env.raw());
     Source::of(raw, Value(source.raw()))
-      .and_then(|source| source.compile(&engine.inner).map_err(Failure::Typed))
+      .and_then(|source| source.compile(engine).map_err(Failure::Typed))
       .map(|compiled| Module::from_compiled(raw, &engine.inner, compiled))
       .map_err(|failure| failure.into_napi(raw))
   }
@@ -241,6 +268,67 @@ impl Module {
     let raw = RawEnv(env.raw());
     Source::of(raw, Value(source.raw()))
       .and_then(|source| source.validate(&engine.inner).map_err(Failure::Typed))
+      .map_err(|failure| failure.into_napi(raw))
+  }
+
+  /// The compiled code as bytes.
+  #[napi(catch_unwind)]
+  pub fn serialize(&self, env: Env) -> napi::Result<Buffer> {
+    let raw = RawEnv(env.raw());
+    self
+      .compiled()
+      .and_then(|compiled| artifact::serialize(&compiled).map_err(Failure::Typed))
+      .map(Buffer::from)
+      .map_err(|failure| failure.into_napi(raw))
+  }
+
+  /// The module of bytes that `serialize` or `precompile` gave. They are trusted.
+  #[napi(catch_unwind)]
+  pub fn unsafe_deserialize(
+    env: Env,
+    engine: &Engine,
+    #[napi(ts_arg_type = "Uint8Array | ArrayBufferLike")] bytes: Unknown,
+  ) -> napi::Result<Module> {
+    let raw = RawEnv(env.raw());
+    let read = || {
+      let bytes = bytes_of(raw, Value(bytes.raw()))?;
+      // SAFETY: the JavaScript caller vouches for the bytes, as the name of the function says.
+      unsafe { artifact::deserialize(&engine.inner, &bytes) }.map_err(Failure::Typed)
+    };
+    read().map(|compiled| Module::from_compiled(raw, &engine.inner, compiled)).map_err(|failure| failure.into_napi(raw))
+  }
+
+  /// As `unsafeDeserialize`, from a file, which is mapped.
+  #[napi(catch_unwind)]
+  pub fn unsafe_deserialize_file(env: Env, engine: &Engine, path: String) -> napi::Result<Module> {
+    let raw = RawEnv(env.raw());
+    // SAFETY: the JavaScript caller vouches for the file, as the name of the function says.
+    unsafe { artifact::deserialize_file(&engine.inner, path.as_ref()) }
+      .map(|compiled| Module::from_compiled(raw, &engine.inner, compiled))
+      .map_err(|failure| Failure::Typed(failure).into_napi(raw))
+  }
+
+  /// Compiles on other threads; the promise gives the bytes that `unsafeDeserialize` takes.
+  #[napi(catch_unwind, ts_return_type = "Promise<Buffer>")]
+  pub fn precompile(
+    env: Env,
+    engine: &Engine,
+    #[napi(ts_arg_type = "Uint8Array | ArrayBufferLike | string")] source: Unknown,
+  ) -> napi::Result<AsyncTask<PrecompileTask>> {
+    let raw = RawEnv(env.raw());
+    let source = Source::of(raw, Value(source.raw())).map_err(|failure| failure.into_napi(raw))?;
+    Ok(AsyncTask::new(PrecompileTask { engine: engine.inner.clone(), source, failure: None }))
+  }
+
+  /// Whether bytes are what `serialize` or `precompile` gave, by their form.
+  #[napi(catch_unwind)]
+  pub fn is_precompiled(
+    env: Env,
+    #[napi(ts_arg_type = "Uint8Array | ArrayBufferLike")] bytes: Unknown,
+  ) -> napi::Result<bool> {
+    let raw = RawEnv(env.raw());
+    bytes_of(raw, Value(bytes.raw()))
+      .map(|bytes| artifact::is_artifact(&bytes))
       .map_err(|failure| failure.into_napi(raw))
   }
 
@@ -369,7 +457,7 @@ fn function_info(info: &ModuleInfo, index: u32) -> FunctionInfo {
 
 /// A compilation in the background.
 pub struct CompileTask {
-  engine: wasmtime::Engine,
+  engine: Arc<EngineParts>,
   source: Source,
   failure: Option<CompileError>,
 }
@@ -386,7 +474,37 @@ impl Task for CompileTask {
   }
 
   fn resolve(&mut self, env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
-    Ok(Module::from_compiled(RawEnv(env.raw()), &self.engine, output))
+    Ok(Module::from_compiled(RawEnv(env.raw()), &self.engine.inner, output))
+  }
+
+  fn reject(&mut self, env: Env, error: napi::Error) -> napi::Result<Self::JsValue> {
+    match self.failure.take() {
+      Some(failure) => Err(Failure::Typed(failure).into_rejection(RawEnv(env.raw()))),
+      None => Err(error),
+    }
+  }
+}
+
+/// A compilation in the background, to bytes.
+pub struct PrecompileTask {
+  engine: wasmtime::Engine,
+  source: Source,
+  failure: Option<CompileError>,
+}
+
+impl Task for PrecompileTask {
+  type Output = Vec<u8>;
+  type JsValue = Buffer;
+
+  fn compute(&mut self) -> napi::Result<Self::Output> {
+    self.source.precompile(&self.engine).map_err(|failure| {
+      self.failure = Some(failure);
+      napi::Error::from_reason("compilation failed")
+    })
+  }
+
+  fn resolve(&mut self, _: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
+    Ok(output.into())
   }
 
   fn reject(&mut self, env: Env, error: napi::Error) -> napi::Result<Self::JsValue> {

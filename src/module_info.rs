@@ -1,17 +1,20 @@
 //! What a module says about itself beyond its types: names, function signatures, custom sections. Wasmtime keeps little
 //! of it, so it is parsed once from the bytes. Lives on: any thread.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
 use wasmparser::{BinaryReaderError, KnownCustom, Name, NameMap, Parser, Payload, TypeRef};
 
+#[derive(Serialize, Deserialize)]
 pub struct CustomSection {
   pub name: String,
   pub data: Box<[u8]>,
 }
 
-#[derive(Default)]
+/// Its serialized form is part of an artifact: a change of the fields needs another number in `artifact.rs`.
+#[derive(Default, Serialize, Deserialize)]
 pub struct ModuleInfo {
   name: Option<String>,
   /// Types of functions in wazero's form, by type index.
@@ -19,9 +22,9 @@ pub struct ModuleInfo {
   /// Type index of each function, imported ones first.
   functions: Vec<u32>,
   /// Names of the name section, for functions that are imported or exported.
-  pub function_names: HashMap<u32, String>,
+  pub function_names: BTreeMap<u32, String>,
   /// Names of parameters (the first locals) of the same functions.
-  pub local_names: HashMap<u32, Vec<(u32, String)>>,
+  pub local_names: BTreeMap<u32, Vec<(u32, String)>>,
   /// Function index of each exported function, in the order of the exports.
   pub exported: Vec<(String, u32)>,
   pub imported_count: u32,
