@@ -340,6 +340,12 @@ export interface PoolingConfig {
 export declare function registerEnvironment(createError: (kind: string, message: string, detail: any) => Error, attachFrames: (thrown: unknown, frames: any) => void, wrapFunc: (core: any, index: number) => object, storeKey: symbol, indexKey: symbol): void
 
 /**
+ * Gives the addon, for this environment, the function that makes the handles of structs, arrays and exceptions, and the
+ * symbol under which they keep their numbers. Called once by `lib/gc-ref.ts` when it is loaded.
+ */
+export declare function registerReferences(wrap: (core: any, index: number, kind: number, tag: number, payload: any) => object, key: symbol): void
+
+/**
  * Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
  * whose store was closed, one that calls `takeUpArrivals` at the next turn of the event loop, and one that runs notices. Called once by `lib/operation.ts` when it is loaded.
  */
@@ -348,7 +354,10 @@ export declare function registerTasks(arrived: (core: any) => void, storeClosed:
 /** Closes a store. With an exit code its instances answer later calls with an `ExitError`. */
 export declare function storeClose(store: StoreHandle, exitCode?: number | undefined | null): void
 
-/** Collects the store's garbage: reference values that wasm no longer holds. */
+/**
+ * Collects the store's garbage: reference values that wasm no longer holds, and objects of wasm that JavaScript no longer
+ * holds.
+ */
 export declare function storeGc(store: StoreHandle): void
 
 export declare function storeIsClosed(store: StoreHandle): boolean
@@ -377,6 +386,12 @@ export declare function tableNew(store: StoreHandle, config: TableConfig, init: 
 
 /** The type of a table. */
 export declare function tableType(store: StoreHandle, index: number): ExternTypeInfo
+
+/** Makes a tag in a store; gives its handle. */
+export declare function tagNew(store: StoreHandle, params: Array<string>): number
+
+/** The type of a tag. */
+export declare function tagType(store: StoreHandle, index: number): ExternTypeInfo
 
 /** Asynchronous calls and instantiations that have not settled. */
 export interface TaskStats {

@@ -6,7 +6,15 @@ import { makeDefinition } from './function-definition'
 import { HostFunctionBuilder, type HostFunctionSnapshot } from './host-function-builder'
 import type { HostModuleInstance } from './host-module-instance'
 import type { Runtime } from './runtime'
-import { type ValueOf, type ValueTypeLike, type ValueTypeName, checkValueTypes } from './value-type'
+import {
+  type NullableRefTypeName,
+  type ValueOf,
+  type ValueTypeLike,
+  type ValueTypeName,
+  checkRefType,
+  checkValueTypes,
+  isReference,
+} from './value-type'
 
 /** Limits of a memory or table that a host module exports. */
 export interface HostLimits {
@@ -60,10 +68,22 @@ export class HostModuleBuilder {
     return this.#add(name, { kind: 'global', type, value, mutable })
   }
 
-  /** Exports a table of `funcref` (or `externref`), one for all guests that import it. Limits are in elements. */
-  exportTable(name: string, limits: HostLimits & { readonly element?: 'funcref' | 'externref' } = {}): this {
+  /**
+   * Exports a table of `funcref`, or of another type of references that can be null; one for all guests that import it.
+   * Limits are in elements.
+   */
+  exportTable(name: string, limits: HostLimits & { readonly element?: NullableRefTypeName } = {}): this {
     const { element = 'funcref', ...rest } = limits ?? {}
     return this.#add(name, { kind: 'table', element, limits: rest })
+  }
+
+  /**
+   * Exports a tag, one for all guests that import it.
+   *
+   * @param params Types of the values that its exceptions carry.
+   */
+  exportTag(name: string, params: readonly ValueTypeLike[] = []): this {
+    return this.#add(name, { kind: 'tag', params })
   }
 
   /**
@@ -177,7 +197,7 @@ export class HostModuleBuilder {
       const text = typeof culprit === 'string' ? culprit : describe(culprit)
       throw new CompileError(`${label} ${what}[${index}] is unsupported: ${text}`, { cause })
     }
-    const reference = style === 'stack' ? types.findIndex((type) => type.endsWith('ref')) : -1
+    const reference = style === 'stack' ? types.findIndex(isReference) : -1
     if (reference !== -1) {
       throw new CompileError(`${label} ${what}[${reference}] is unsupported on a stack: ${types[reference]}`)
     }
@@ -195,7 +215,7 @@ function checkNotify(
     throw new CompileError(`${label} with notify needs types of its own`)
   }
   if (results.length > 0) throw new CompileError(`${label} with notify cannot have results, but has ${results.length}`)
-  const reference = params.findIndex((type) => type.endsWith('ref'))
+  const reference = params.findIndex(isReference)
   if (reference !== -1) {
     throw new CompileError(`${label} param[${reference}] is unsupported with notify: ${params[reference]}`)
   }
@@ -225,12 +245,13 @@ function checkItem(name: string, item: Exclude<HostExport, { kind: 'func' }>): H
     if (typeof item.mutable !== 'boolean') throw new ArgumentError(`${label} mutable must be a boolean`)
     return { ...item, type }
   }
+  if (item.kind === 'tag') return { ...item, params: checkValueTypes(item.params, `${label} params`) }
   const { min, max } = checkOptions(item.limits, label, ['min', 'max'])
   const top = item.kind === 'memory' ? 65536 : 2 ** 32 - 1
   const least = checkInteger(min ?? 0, `${label} min`, 0, top) ?? 0
   const most = checkInteger(max, `${label} max`, least, top)
-  if (item.kind === 'table' && item.element !== 'funcref' && item.element !== 'externref') {
-    throw new ArgumentError(`${label} element must be 'funcref' or 'externref', but got ${describe(item.element)}`)
+  if (item.kind === 'table' && checkRefType(item.element, `${label} element`).startsWith('(')) {
+    throw new ArgumentError(`${label} element must be a type that can be null, but got ${describe(item.element)}`)
   }
   return { ...item, limits: most === undefined ? { min: least } : { min: least, max: most } }
 }

@@ -7,6 +7,7 @@ import { Memory } from './memory'
 import { type Binding, native } from './native'
 import type { Mode, StoreCore } from './store-core'
 import { Table } from './table'
+import { Tag, tagOf } from './tag'
 import { checkValueTypes } from './value-type'
 
 /** @internal What an instance needs from its runtime. */
@@ -35,7 +36,7 @@ export class HostModuleInstance {
   readonly #definitions: readonly FunctionDefinition[]
   /** What native code has only weak references to; empty once this is closed, for then nobody links to it any more. */
   #callbacks: readonly unknown[]
-  readonly #externs = new Map<string, Memory | Global<any> | Table>()
+  readonly #externs = new Map<string, Memory | Global<any> | Table | Tag>()
   readonly #core: StoreCore | undefined
   readonly name: string
   #closed = false
@@ -107,6 +108,11 @@ export class HostModuleInstance {
     return item instanceof Table ? item : undefined
   }
 
+  exportedTag(name: string): Tag | undefined {
+    const item = this.#externs.get(name)
+    return item instanceof Tag ? item : undefined
+  }
+
   /** Frees the name. Guests that import from the module already are not affected. Idempotent. */
   close(exitCode = 0): void {
     checkInteger(exitCode, 'exitCode', 0, 2 ** 32 - 1)
@@ -166,6 +172,9 @@ export class HostModuleInstance {
         name,
         core.extern(index, () => new Global(core, index)),
       )
+    } else if (item.kind === 'tag') {
+      index = native.tagNew(handle, [...checkValueTypes(item.params, name)])
+      this.#externs.set(name, tagOf(core, index))
     } else {
       const { min = 0, max } = item.limits
       const limits = max === undefined ? { minimum: min } : { minimum: min, maximum: max }

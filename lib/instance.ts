@@ -8,6 +8,7 @@ import type { Module } from './module'
 import type { Store } from './store'
 import type { StoreCore } from './store-core'
 import { Table } from './table'
+import { Tag } from './tag'
 import type { ModuleExport } from './types'
 
 /** An instance of a module in a store, made by `Linker.instantiate` or `InstancePre.instantiate`. */
@@ -57,6 +58,11 @@ export class Instance {
   getTable(name: string): Table | undefined {
     const item = this.getExport(name)
     return item instanceof Table ? item : undefined
+  }
+
+  getTag(name: string): Tag | undefined {
+    const item = this.getExport(name)
+    return item instanceof Tag ? item : undefined
   }
 
   /** @internal */

@@ -11,6 +11,7 @@ import { native } from './native'
 import { CallScope, Operation, runInScope, scopeOf } from './operation'
 import type { Mode, StoreCore } from './store-core'
 import { Table } from './table'
+import { Tag } from './tag'
 import type { ModuleExport } from './types'
 
 /** @internal What an instance needs from its runtime. */
@@ -127,6 +128,11 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
   exportedTable(name: string): Table | undefined {
     const item = this.#get(name)
     return item instanceof Table ? item : undefined
+  }
+
+  exportedTag(name: string): Tag | undefined {
+    const item = this.#get(name)
+    return item instanceof Tag ? item : undefined
   }
 
   /** The definition of an exported function, `undefined` if there is none of that name. */

@@ -61,6 +61,11 @@ export interface RawFunctions {
   tableSet(store: StoreHandle, table: number, index: number, value: unknown): void
   tableGrow(store: StoreHandle, table: number, delta: number, value: unknown): number | undefined
   tableFill(store: StoreHandle, table: number, index: number, value: unknown, count: number): void
+  gcLength(store: StoreHandle, object: number): number
+  gcGet(store: StoreHandle, object: number, index: number): unknown
+  /** Makes an exception of which `handle` becomes the handle; gives its number. */
+  exceptionNew(store: StoreHandle, tag: number, payload: unknown[], handle: object): number
+  exceptionPayload(store: StoreHandle, exception: number): unknown[]
   /** Prepares a function handle to be called; `slot` is -1 if the function belongs to no instance. */
   funcPrepare(store: StoreHandle, func: number, slot: number, name: string): PreparedFunc
   funcParamCount(func: PreparedFunc): number
@@ -100,8 +105,11 @@ export const ExternKind = { Func: 0, Memory: 1, Global: 2, Table: 3, Tag: 4 } as
 
 type Native = typeof Binding & RawFunctions
 
-/** On functions and `Func`s: the `StoreCore` of their store, which holds all that they need. */
+/** On functions, `Func`s and handles: the `StoreCore` of their store, which holds all that they need. */
 export const coreKey: unique symbol = Symbol('node-wasmtime.store')
+
+/** On handles of structs, arrays and exceptions: their number in that store. */
+export const referenceKey: unique symbol = Symbol('node-wasmtime.reference')
 
 /** On functions and `Func`s: their handle in that store. */
 export const indexKey: unique symbol = Symbol('node-wasmtime.index')

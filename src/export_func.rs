@@ -173,10 +173,13 @@ impl ExportFunc {
     let slots: *mut [ValRaw] = ptr::slice_from_raw_parts_mut(slots.as_mut_ptr().cast(), width);
     // SAFETY: `slots` has room for parameters and results, the parameters were converted by the function's own
     // signature, none is a reference, the store is the function's own, and a sync store is never on a fiber.
-    let outcome = store.enter(|ctx| unsafe { self.func.call_unchecked(ctx, slots) })?;
+    let outcome = store.enter(|mut ctx| match unsafe { self.func.call_unchecked(ctx.as_context_mut(), slots) } {
+      Ok(()) => Ok(()),
+      Err(error) => Err(store.broken_off(ctx, error)),
+    })?;
     match outcome {
       Ok(()) => Ok(()),
-      Err(error) => Err(store.failure(error)),
+      Err(end) => Err(store.ended(end)),
     }
   }
 
@@ -214,7 +217,7 @@ impl ExportFunc {
       }
       let mut results = vec![Val::I32(0); self.signature.results.len()];
       if let Err(error) = self.func.call(scope.as_context_mut(), &params, &mut results) {
-        return Ok(Err(error));
+        return Ok(Err(store.broken_off(scope.as_context_mut(), error)));
       }
       // From here on handles must outlive the entry, so the scope that its host calls shared must end first.
       store.end_host_scope(env);
@@ -226,7 +229,7 @@ impl ExportFunc {
     })?;
     let references = match outcome? {
       Ok(references) => references,
-      Err(error) => return Err(store.failure(error)),
+      Err(end) => return Err(store.ended(end)),
     };
     let values =
       references.into_iter().map(|reference| store.reference_value(env, reference)).collect::<Result<Vec<_>, _>>()?;

@@ -221,13 +221,19 @@ impl Resolved {
 
   fn run(&self, store: &StoreInner, slot: u32) -> Result<wasmtime::Instance, Failure> {
     let outcome = match &self.shared {
-      Some(shared) if slot == 0 || !self.needs_slot => store.enter(|ctx| shared.instantiate(ctx))?,
+      Some(shared) if slot == 0 || !self.needs_slot => store.enter(|mut ctx| {
+        let made = shared.instantiate(ctx.as_context_mut());
+        made.map_err(|error| store.broken_off(ctx, error))
+      })?,
       _ => {
         let linker = self.link_in(store, slot, Mode::Sync)?;
-        store.enter(|ctx| linker.instantiate(ctx, &self.compiled.module))?
+        store.enter(|mut ctx| {
+          let made = linker.instantiate(ctx.as_context_mut(), &self.compiled.module);
+          made.map_err(|error| store.broken_off(ctx, error))
+        })?
       }
     };
-    outcome.map_err(|error| store.failure(error))
+    outcome.map_err(|end| store.ended(end))
   }
 }
 

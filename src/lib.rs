@@ -9,6 +9,7 @@ mod compile_pool;
 mod compute_pool;
 mod engine;
 mod env_state;
+mod exception;
 mod export_func;
 mod extern_ref;
 mod extern_type;
@@ -16,6 +17,8 @@ mod failure;
 #[cfg(unix)]
 mod fiber_stacks;
 mod func;
+mod gc_handles;
+mod gc_object;
 mod global;
 mod home;
 mod host_call;
@@ -35,11 +38,13 @@ mod module_cache;
 mod module_info;
 mod raw_call;
 mod raw_env;
+mod reference;
 mod shared_handles;
 mod signature;
 mod stack_slots;
 mod store;
 mod table;
+mod tag;
 mod tasks;
 mod thrown;
 mod ticker;
@@ -84,6 +89,8 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
     memory_view::FUNCTIONS,
     global::FUNCTIONS,
     table::FUNCTIONS,
+    gc_object::FUNCTIONS,
+    exception::FUNCTIONS,
     func::FUNCTIONS,
     export_func::FUNCTIONS,
     instance::FUNCTIONS,

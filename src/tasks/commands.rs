@@ -79,7 +79,7 @@ impl ExportFunc {
   /// As `call_in_place`, with values that are converted already.
   pub fn call_numbers_in_place(&self, env: RawEnv, vals: Vec<wasmtime::Val>) -> Result<Vec<wasmtime::Val>, Failure> {
     let operation = self.operation_with(vals.into_iter().map(Ready::Val).collect());
-    self.store().run_in_place(env, operation)?.finish_numbers(self.store())
+    self.store().run_in_place(env, operation)?.finish_numbers(env, self.store())
   }
 }
 
