@@ -1,4 +1,3 @@
-import { checkInteger } from './call-options'
 import { ArgumentError } from './errors'
 import { coreKey, native, referenceKey } from './native'
 import { StoreCore } from './store-core'
@@ -35,9 +34,10 @@ abstract class GcRef {
    * Reads a field of a struct, counted from 0, or an element of an array. Packed integers (i8, i16) are unsigned.
    *
    * @throws {ArgumentRangeError} If there is none of that index.
+   * @throws {ArgumentError} If the index is no number.
    */
   get(index: number): any {
-    return native.gcGet(this.#core.handle, this.#index, checkInteger(index, 'index', 0, 2 ** 32 - 1) ?? 0)
+    return native.gcGet(this.#core.handle, this.#index, index)
   }
 }
 

@@ -1,4 +1,3 @@
-import { checkInteger } from './call-options'
 import { describe } from './describe'
 import { ArgumentError, ArgumentRangeError, WasmtimeError, type WasmtimeErrorOptions } from './errors'
 import { coreKey, native, referenceKey } from './native'
@@ -98,10 +97,12 @@ export class WasmException<P extends readonly ValueTypeLike[] = any> extends Was
    */
   getArg(tag: Tag, index: number): any {
     if (!this.is(tag)) throw new ArgumentError('tag: the exception is of another kind')
-    const { length } = this.payload
-    const place = checkInteger(index, 'index', 0, 2 ** 32 - 1) ?? 0
-    if (place >= length) throw new ArgumentRangeError(`index: the exception carries ${length} values, not ${place + 1}`)
-    return this.payload[place]
+    if (typeof index !== 'number') throw new ArgumentError(`index must be a number, but got ${describe(index)}`)
+    const { payload } = this
+    if (!Number.isInteger(index) || index < 0 || index >= payload.length) {
+      throw new ArgumentRangeError(`index: the exception carries ${payload.length} values, and none at ${index}`)
+    }
+    return payload[index]
   }
 }
 
