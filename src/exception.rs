@@ -123,6 +123,7 @@ impl StoreInner {
 
   /// The failure, after the entry.
   #[cold]
+  #[expect(clippy::boxed_local, reason = "boxed for the way here, on which results travel in registers")]
   pub fn ended(&self, end: Box<End>) -> Failure {
     let Some(env) = self.state.env() else { return Failure::Pending };
     let End { broken, reference } = *end;
@@ -197,13 +198,11 @@ fn new(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
     let mut scope = RootScope::new(ctx);
     let mut vals = Vec::with_capacity(prepared.len());
     for (index, ((_, ready), ty)) in prepared.drain(..).zip(&types).enumerate() {
-      match store.finish(scope.as_context_mut(), ty, ready)? {
-        Some(val) => vals.push(val),
-        None => {
-          mismatch = Some(index);
-          return Ok(None);
-        }
-      }
+      let Some(val) = store.finish(scope.as_context_mut(), ty, ready)? else {
+        mismatch = Some(index);
+        return Ok(None);
+      };
+      vals.push(val);
     }
     let mut make = || -> wasmtime::Result<_> {
       let allocator = ExnRefPre::new(&mut scope, ExnType::from_tag_type(&ty)?);

@@ -190,6 +190,14 @@ impl Table {
   }
 }
 
+/// What a JavaScript value is as a handle.
+enum Found {
+  Own(Root),
+  /// One of another store.
+  Foreign,
+  Nothing,
+}
+
 impl StoreInner {
   /// The handle of an object: the one that it has, or a new one, made by the package's own TypeScript.
   pub fn gc_handle(&self, env: RawEnv, object: GcObject) -> Result<Value, Failure> {
@@ -226,33 +234,38 @@ impl StoreInner {
   /// What a value stands for, if it is a handle; refuses one of another store. Runs none of the value's own code.
   pub fn gc_root_of(&self, env: RawEnv, value: Value) -> Result<Option<Root>, Failure> {
     match self.look_up(env, value)? {
-      Some(Some(root)) => Ok(Some(root)),
-      Some(None) => Err(Failure::type_error("the reference belongs to another store")),
-      None => Ok(None),
+      Found::Own(root) => Ok(Some(root)),
+      Found::Foreign => Err(Failure::type_error("the reference belongs to another store")),
+      Found::Nothing => Ok(None),
     }
   }
 
   /// As `gc_root_of`; a handle of another store is a value like any other.
   pub fn own_gc_root_of(&self, env: RawEnv, value: Value) -> Result<Option<Root>, Failure> {
-    if self.gc_handles.any() { Ok(self.look_up(env, value)?.flatten()) } else { Ok(None) }
-  }
-
-  /// `Some(None)` for a handle of another store.
-  fn look_up(&self, env: RawEnv, value: Value) -> Result<Option<Option<Root>>, Failure> {
-    if !env.has_tag(value, &TAG) {
+    if !self.gc_handles.any() {
       return Ok(None);
     }
+    match self.look_up(env, value)? {
+      Found::Own(root) => Ok(Some(root)),
+      Found::Foreign | Found::Nothing => Ok(None),
+    }
+  }
+
+  fn look_up(&self, env: RawEnv, value: Value) -> Result<Found, Failure> {
+    if !env.has_tag(value, &TAG) {
+      return Ok(Found::Nothing);
+    }
     let (Some(store_key), Some(number_key)) = (self.state.store_key(env), self.state.reference_key(env)) else {
-      return Ok(None);
+      return Ok(Found::Nothing);
     };
     // Own properties that cannot be changed: no code runs.
     let owner = env.get_property(value, store_key).map_err(|_| Failure::Pending)?;
     if !env.strict_equals(owner, self.holder_part(env, CORE)?) {
-      return Ok(Some(None));
+      return Ok(Found::Foreign);
     }
     let index = env.get_property(value, number_key).map_err(|_| Failure::Pending)?;
     let index = env.get_int32(index).ok().and_then(|index| u32::try_from(index).ok());
     let root = index.and_then(|index| self.gc_handles.root(index));
-    root.map(|root| Some(Some(root))).ok_or_else(|| Failure::closed("store"))
+    root.map(Found::Own).ok_or_else(|| Failure::closed("store"))
   }
 }

@@ -196,13 +196,11 @@ impl StoreInner {
     reference: Rooted<ExternRef>,
   ) -> Result<JsReference, Failure> {
     let data = reference.data(&ctx).map_err(internal)?;
-    match data.and_then(|data| data.downcast_ref::<ExternSlot>()) {
-      Some(slot) => self.kept_value(env, slot).map(JsReference::Value),
-      None => {
-        let inside = AnyRef::convert_extern(&mut ctx, reference).map_err(internal)?;
-        self.object_to_js(env, ctx, inside)?.ok_or_else(|| Failure::internal("an externref without a value"))
-      }
+    if let Some(slot) = data.and_then(|data| data.downcast_ref::<ExternSlot>()) {
+      return self.kept_value(env, slot).map(JsReference::Value);
     }
+    let inside = AnyRef::convert_extern(&mut ctx, reference).map_err(internal)?;
+    self.object_to_js(env, ctx, inside)?.ok_or_else(|| Failure::internal("an externref without a value"))
   }
 
   fn any_to_js(
