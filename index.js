@@ -30,6 +30,7 @@ module.exports = {
   ModuleInstance: wasmtime.ModuleInstance,
   OutOfFuelError: wasmtime.OutOfFuelError,
   Runtime: wasmtime.Runtime,
+  SharedMemory: wasmtime.SharedMemory,
   Store: wasmtime.Store,
   StoreBusyError: wasmtime.StoreBusyError,
   StructRef: wasmtime.StructRef,

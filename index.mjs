@@ -27,6 +27,7 @@ export const {
   ModuleInstance,
   OutOfFuelError,
   Runtime,
+  SharedMemory,
   Store,
   StoreBusyError,
   StructRef,

@@ -6,6 +6,7 @@ import { makeDefinition } from './function-definition'
 import { HostFunctionBuilder, type HostFunctionSnapshot } from './host-function-builder'
 import type { HostModuleInstance } from './host-module-instance'
 import type { Runtime } from './runtime'
+import { SharedMemory } from './shared-memory'
 import {
   type NullableRefTypeName,
   type ValueOf,
@@ -58,8 +59,16 @@ export class HostModuleBuilder {
     return new HostFunctionBuilder(this)
   }
 
-  /** Exports a memory, one for all guests that import it. Limits are in pages of 64 KiB. */
-  exportMemory(name: string, limits: HostLimits = {}): this {
+  /**
+   * Exports a memory, one for all guests that import it.
+   *
+   * @param limits In pages of 64 KiB; with `shared: true` it is one that threads share, and needs a `max`. Or a shared memory
+   * that is there already.
+   */
+  exportMemory(name: string, limits: (HostLimits & { readonly shared?: boolean }) | SharedMemory = {}): this {
+    if (limits instanceof SharedMemory) {
+      return this.#add(name, { kind: 'shared-memory', memory: limits, limits: { minimum: 0, maximum: 0 } })
+    }
     return this.#add(name, { kind: 'memory', limits })
   }
 
@@ -246,10 +255,23 @@ function checkItem(name: string, item: Exclude<HostExport, { kind: 'func' }>): H
     return { ...item, type }
   }
   if (item.kind === 'tag') return { ...item, params: checkValueTypes(item.params, `${label} params`) }
-  const { min, max } = checkOptions(item.limits, label, ['min', 'max'])
+  if (item.kind === 'shared-memory') return item
+  const {
+    min,
+    max,
+    shared = false,
+  } = checkOptions(item.limits, label, item.kind === 'memory' ? ['min', 'max', 'shared'] : ['min', 'max']) as {
+    [name: string]: unknown
+  }
+  if (typeof shared !== 'boolean')
+    throw new ArgumentError(`${label} shared must be a boolean, but got ${describe(shared)}`)
   const top = item.kind === 'memory' ? 65536 : 2 ** 32 - 1
   const least = checkInteger(min ?? 0, `${label} min`, 0, top) ?? 0
   const most = checkInteger(max, `${label} max`, least, top)
+  if (shared) {
+    if (most === undefined) throw new ArgumentError(`${label} max must be given: a shared memory needs a maximum`)
+    return { kind: 'shared-memory', limits: { minimum: least, maximum: most } }
+  }
   if (item.kind === 'table' && checkRefType(item.element, `${label} element`).startsWith('(')) {
     throw new ArgumentError(`${label} element must be a type that can be null, but got ${describe(item.element)}`)
   }

@@ -10,6 +10,7 @@ import { type Extern, externOf } from './instance-exports'
 import { Memory } from './memory'
 import { Module } from './module'
 import { type Binding, native } from './native'
+import { SharedMemory } from './shared-memory'
 import { type StopOptions, makeStopper } from './stopper'
 import type { Store } from './store'
 import type { StoreCore } from './store-core'
@@ -111,9 +112,14 @@ export class Linker {
     return this
   }
 
-  /** Defines a function, memory, global, table or tag of a store. */
+  /** Defines a function, memory, global, table or tag of a store, or a shared memory. */
   define(module: string, name: string, item: Extern): this {
     checkNames(module, name)
+    if (item instanceof SharedMemory) {
+      this.#native.defineSharedMemory(module, name, SharedMemory.native(item))
+      if (this.#callbacks.delete(JSON.stringify([module, name]))) this.#callbackList = undefined
+      return this
+    }
     const { core, index } = partsOf(item)
     this.#native.defineExtern(module, name, core.handle, index)
     if (this.#callbacks.delete(JSON.stringify([module, name]))) this.#callbackList = undefined
@@ -313,5 +319,5 @@ export function partsOf(item: unknown): { core: StoreCore; index: number } {
   if (item instanceof Global) return Global.parts(item)
   if (item instanceof Table) return Table.parts(item)
   if (item instanceof Tag) return Tag.parts(item)
-  throw new ArgumentError(`item must be a Func, Memory, Global, Table or Tag, but got ${describe(item)}`)
+  throw new ArgumentError(`item must be a Func, Memory, SharedMemory, Global, Table or Tag, but got ${describe(item)}`)
 }

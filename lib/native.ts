@@ -8,6 +8,9 @@ export type { Binding }
 /** A store, seen from JavaScript: an external value that only the addon can read. */
 export type StoreHandle = Binding.StoreHandle
 
+/** A shared memory, seen from JavaScript: an external value that only the addon can read. */
+export type SharedMemoryHandle = Binding.SharedMemoryHandle
+
 /** A function that is ready to be called: an external value that only the addon can read. */
 export interface PreparedFunc {
   readonly __func: unique symbol
@@ -54,6 +57,24 @@ export interface RawFunctions {
   memoryWriteFloat64: Access<[value: number], boolean>
   memoryWrite: Access<[source: ArrayBufferView | ArrayBuffer], boolean>
   memoryWriteString: Access<[text: string], number | false>
+  sharedByteSize(memory: SharedMemoryHandle): number
+  sharedPages(memory: SharedMemoryHandle): number
+  sharedGrow(memory: SharedMemoryHandle, delta: number): number | undefined
+  sharedWait(memory: SharedMemoryHandle, offset: number, expected: unknown, timeoutMs: number | undefined): number
+  sharedNotify(memory: SharedMemoryHandle, offset: number, count: number): number
+  sharedReadNumber(memory: SharedMemoryHandle, offset: number, kind: number): number | bigint | undefined
+  sharedWriteNumber(memory: SharedMemoryHandle, offset: number, kind: number, value: unknown): boolean
+  sharedRead(memory: SharedMemoryHandle, offset: number, byteCount: number): Uint8Array | undefined
+  sharedReadInto(memory: SharedMemoryHandle, offset: number, target: unknown): boolean
+  sharedWrite(memory: SharedMemoryHandle, offset: number, source: unknown): boolean
+  sharedFindZero(memory: SharedMemoryHandle, offset: number, maximum: number): number | undefined
+  sharedAtomic(
+    memory: SharedMemoryHandle,
+    offset: number,
+    operation: number,
+    value: unknown,
+    replacement?: unknown,
+  ): number | bigint | undefined
   globalGet(store: StoreHandle, global: number): unknown
   globalSet(store: StoreHandle, global: number, value: unknown): void
   tableSize(store: StoreHandle, table: number): number
@@ -101,7 +122,7 @@ export interface RawFunctions {
 }
 
 /** What a handle stands for: the numbers that the addon packs into its answers. */
-export const ExternKind = { Func: 0, Memory: 1, Global: 2, Table: 3, Tag: 4 } as const
+export const ExternKind = { Func: 0, Memory: 1, Global: 2, Table: 3, Tag: 4, SharedMemory: 5 } as const
 
 type Native = typeof Binding & RawFunctions
 

@@ -39,7 +39,9 @@ mod module_info;
 mod raw_call;
 mod raw_env;
 mod reference;
+mod shared_access;
 mod shared_handles;
+mod shared_memory;
 mod signature;
 mod stack_slots;
 mod store;
@@ -87,6 +89,8 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
     memory::FUNCTIONS,
     memory_access::FUNCTIONS,
     memory_view::FUNCTIONS,
+    shared_memory::FUNCTIONS,
+    shared_access::FUNCTIONS,
     global::FUNCTIONS,
     table::FUNCTIONS,
     gc_object::FUNCTIONS,
