@@ -111,8 +111,9 @@ test('atomic operations give the value before', (t) => {
   t.is(memory.atomicLoadInt64(8), 7n)
   t.is(open(memory).exports['add64'](8, 5n), 7n)
   t.is(memory.atomicLoadInt64(8), 12n)
-  for (const offset of [1, 2, 6])
+  for (const offset of [1, 2, 6]) {
     t.throws(() => memory.atomicAdd(offset, 1), { code: 'OUT_OF_RANGE', message: /aligned/ })
+  }
   t.throws(() => memory.atomicAdd(4, 1n), { code: 'OUT_OF_RANGE', message: /aligned/ })
   t.is(memory.atomicAdd(65536, 1), undefined)
   t.is(memory.atomicLoadInt64(65532), undefined)
@@ -237,8 +238,8 @@ test('a closed object lets go of the memory, which lives on for others', (t) => 
     () => memory.wait(0, 0, 0),
     () => new Linker(engine).define('m', 'x', memory),
   ])
-    // prettier-ignore
-    t.throws(use, { code: 'CLOSED' })
+  // prettier-ignore
+  {t.throws(use, { code: 'CLOSED' })}
   t.throws(() => SharedMemory.attach(handle), { code: 'CLOSED' })
   const again = exports['memory'] as SharedMemory
   t.not(again, memory)

@@ -263,8 +263,9 @@ function checkItem(name: string, item: Exclude<HostExport, { kind: 'func' }>): H
   } = checkOptions(item.limits, label, item.kind === 'memory' ? ['min', 'max', 'shared'] : ['min', 'max']) as {
     [name: string]: unknown
   }
-  if (typeof shared !== 'boolean')
+  if (typeof shared !== 'boolean') {
     throw new ArgumentError(`${label} shared must be a boolean, but got ${describe(shared)}`)
+  }
   const top = item.kind === 'memory' ? 65536 : 2 ** 32 - 1
   const least = checkInteger(min ?? 0, `${label} min`, 0, top) ?? 0
   const most = checkInteger(max, `${label} max`, least, top)
