@@ -156,8 +156,8 @@ impl StoreInner {
   }
 }
 
-/// Wasmtime reports memory and table allocation that the system or a limit refused as plain text.
-fn is_limit(text: &str) -> bool {
+/// Wasmtime reports allocation that the system or a limit refused as plain text.
+pub fn is_limit(text: &str) -> bool {
   ["minimum size", "resource limit", "Cannot allocate", "out of memory", "exceeds", "limit"]
     .iter()
     .any(|hint| text.contains(hint))

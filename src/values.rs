@@ -5,11 +5,12 @@
 
 use wasmtime::{AsContextMut, HeapType, RefType, StoreContextMut, V128, Val, ValRaw, ValType};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::raw_env::{Kind, RawEnv, Refused, Value};
 use crate::reference::{JsReference, ReadyReference};
 use crate::signature::{ValueKind, type_name};
 use crate::store::{StoreData, StoreInner};
+use crate::trace::is_limit;
 
 /// Converts a number or vector. Refused if the value is not of the kind; never runs JavaScript.
 #[inline]
@@ -145,7 +146,11 @@ impl StoreInner {
     match ready {
       Ready::Val(val) => Ok(Some(val)),
       Ready::Reference(reference) => {
-        self.finish_reference(ctx, ty, reference).map_err(|error| Failure::internal(error.to_string()))
+        self.finish_reference(ctx, ty, reference).map_err(|error| {
+          // The guest may have filled the heap in which the reference would have its place.
+          let text = error.to_string();
+          Failure::new(if is_limit(&text) { FailureKind::Limit } else { FailureKind::Internal }, text)
+        })
       }
     }
   }
