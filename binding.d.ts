@@ -1,4 +1,9 @@
 /* eslint-disable */
+/** A shared memory, seen from JavaScript: an external value that only the addon can read. */
+export interface SharedMemoryHandle {
+  readonly __memory: unique symbol
+}
+
 /** A store, seen from JavaScript: an external value that only the addon can read. */
 export interface StoreHandle {
   readonly __store: unique symbol
@@ -57,6 +62,8 @@ export declare class Linker {
   defineFunc(module: string, name: string, config: HostFuncConfig, callback: (...args: any[]) => unknown, stack?: BigUint64Array | undefined): void
   /** Defines something of a store. */
   defineExtern(module: string, name: string, store: StoreHandle, index: number): void
+  /** Defines a shared memory. */
+  defineSharedMemory(module: string, name: string, memory: SharedMemory): void
   /** Defines `module.name` also as `asModule.asName`. */
   alias(module: string, name: string, asModule: string, asName: string): void
   /** Defines all that another linker defines under a module's name, sharing the definitions. */
@@ -112,6 +119,23 @@ export declare class Module {
   get closed(): boolean
 }
 
+/** A memory that threads share. */
+export declare class SharedMemory {
+  constructor(engine: Engine, config: MemoryConfig)
+  /** What the raw functions take. Only as long as this object lives. */
+  handle(): SharedMemoryHandle
+  /** Where its bytes are: the same number for the same memory. */
+  address(): number
+  /** Its limits. */
+  memoryType(): ExternTypeInfo
+  /** Makes it known under an id to all threads of the process, as long as one of them has it. */
+  share(id: string): void
+  /** The memory that has been shared under an id, null if there is none. */
+  static attach(id: string): SharedMemory | null
+  /** Lets go of the memory, which lives on as long as others have it. */
+  close(): void
+}
+
 /** A directory of compiled modules. */
 export interface CacheConfig {
   directory: string
@@ -160,6 +184,8 @@ export interface EngineConfig {
   extendedConst?: boolean
   customPageSizes?: boolean
   wideArithmetic?: boolean
+  branchHinting?: boolean
+  sharedMemory?: boolean
   /** `none`, `speed` or `speed-and-size`. */
   optLevel?: string
   /** `auto` or `cranelift`. */
@@ -340,15 +366,27 @@ export interface PoolingConfig {
 export declare function registerEnvironment(createError: (kind: string, message: string, detail: any) => Error, attachFrames: (thrown: unknown, frames: any) => void, wrapFunc: (core: any, index: number) => object, storeKey: symbol, indexKey: symbol): void
 
 /**
+ * Gives the addon, for this environment, the function that makes the handles of structs, arrays and exceptions, and the
+ * symbol under which they keep their numbers. Called once by `lib/gc-ref.ts` when it is loaded.
+ */
+export declare function registerReferences(wrap: (core: any, index: number, kind: number, tag: number, payload: any) => object, key: symbol): void
+
+/**
  * Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
  * whose store was closed, one that calls `takeUpArrivals` at the next turn of the event loop, and one that runs notices. Called once by `lib/operation.ts` when it is loaded.
  */
 export declare function registerTasks(arrived: (core: any) => void, storeClosed: (core: any) => void, deferred: () => void, notified: (core: any) => void): void
 
+/** The shared memory of a handle of a store. */
+export declare function sharedMemoryOf(store: StoreHandle, index: number): SharedMemory
+
 /** Closes a store. With an exit code its instances answer later calls with an `ExitError`. */
 export declare function storeClose(store: StoreHandle, exitCode?: number | undefined | null): void
 
-/** Collects the store's garbage: reference values that wasm no longer holds. */
+/**
+ * Collects the store's garbage: reference values that wasm no longer holds, and objects of wasm that JavaScript no longer
+ * holds.
+ */
 export declare function storeGc(store: StoreHandle): void
 
 export declare function storeIsClosed(store: StoreHandle): boolean
@@ -377,6 +415,12 @@ export declare function tableNew(store: StoreHandle, config: TableConfig, init: 
 
 /** The type of a table. */
 export declare function tableType(store: StoreHandle, index: number): ExternTypeInfo
+
+/** Makes a tag in a store; gives its handle. */
+export declare function tagNew(store: StoreHandle, params: Array<string>): number
+
+/** The type of a tag. */
+export declare function tagType(store: StoreHandle, index: number): ExternTypeInfo
 
 /** Asynchronous calls and instantiations that have not settled. */
 export interface TaskStats {

@@ -55,7 +55,7 @@ test('every option that is a switch takes a boolean and nothing else', (t) => {
     'simd', 'relaxedSimd', 'relaxedSimdDeterministic', 'threads', 'gc', 'functionReferences', 'referenceTypes',
     'bulkMemory', 'multiValue', 'exceptions', 'tailCall', 'multiMemory', 'memory64', 'extendedConst', 'customPageSizes',
     'wideArithmetic', 'parallelCompilation', 'inlining', 'debugInfo', 'interruptible', 'memoryMayMove', 'nanCanonicalization',
-    'signalsBasedTraps',
+    'signalsBasedTraps', 'branchHinting', 'sharedMemory',
   ] // prettier-ignore
   for (const name of switches) {
     for (const bad of [0, 1, 'true', null, {}, [], () => true]) {

@@ -137,7 +137,17 @@ test('what does not fit is refused by compile, not before', (t) => {
     [make().exportMemory('m', { min: 2, max: 1 }), 'INVALID_ARGUMENT', /memory "m" max must be an integer from 2/],
     [make().exportMemory('m', { initial: 2 } as never), 'INVALID_ARGUMENT', /memory "m"\.initial is not an option/],
     [make().exportTable('t', { min: 2, max: 1 }), 'INVALID_ARGUMENT', /table "t" max must be an integer from 2/],
-    [make().exportTable('t', { element: 'i32' as never }), 'INVALID_ARGUMENT', /table "t" element must be 'funcref'/],
+    [
+      make().exportTable('t', { element: 'i32' as never }),
+      'INVALID_ARGUMENT',
+      /table "t" element must be a reference type/,
+    ],
+    [
+      make().exportTable('t', { element: '(ref func)' as never }),
+      'INVALID_ARGUMENT',
+      /must be a type that can be null/,
+    ],
+    [make().exportTag('e', ['i31' as never]), 'INVALID_ARGUMENT', /tag "e" params\[0\] must be/],
     [make().exportGlobal('g', 'i31' as never, 1 as never), 'INVALID_ARGUMENT', /global "g" type/],
     [make().exportGlobal('g', 'i32', 1, 1 as never), 'INVALID_ARGUMENT', /global "g" mutable must be a boolean/],
   ]

@@ -99,7 +99,9 @@ test('each kind of thing can be defined, and is shared with the instance', (t) =
   global.value = 7n
   t.is(exports['run']()[2], 7n)
   for (const bad of [undefined, null, {}, 1, () => 1, store, linker]) {
-    t.throws(() => linker.define('m', 'x', bad as never), { message: /^item must be a Func, Memory, Global or Table/ })
+    t.throws(() => linker.define('m', 'x', bad as never), {
+      message: /^item must be a Func, Memory, SharedMemory, Global, Table or Tag/,
+    })
   }
 })
 

@@ -4,7 +4,9 @@ import { ValueType } from '../dist/api.js'
 import { describe } from '../dist/describe.js'
 import { checkValueTypes, isValueTypeName, signatureText } from '../dist/value-type.js'
 
-const allNames = ['i32', 'i64', 'f32', 'f64', 'v128', 'externref', 'funcref'] as const
+const allNames = ['i32', 'i64', 'f32', 'f64', 'v128', 'externref', 'funcref', 'anyref', 'eqref', 'i31ref', 'structref', 'arrayref',
+  'exnref', 'nullref', 'nullexternref', 'nullfuncref', 'nullexnref', '(ref extern)', '(ref func)', '(ref any)', '(ref eq)', '(ref i31)',
+  '(ref struct)', '(ref array)', '(ref exn)'] as const // prettier-ignore
 
 test('only exact names are names of value types', (t) => {
   for (const name of allNames) t.true(isValueTypeName(name))
@@ -12,7 +14,11 @@ test('only exact names are names of value types', (t) => {
     'I32',
     'i32 ',
     '',
-    'anyref',
+    'structref ',
+    '(ref)',
+    '(ref none)',
+    '(ref null any)',
+    'ref',
     'toString',
     '__proto__',
     0x7f,
@@ -51,9 +57,7 @@ test('an element that is no value type is named by its index', (t) => {
   t.throws(() => checkValueTypes(['i32', 'i31'], 'params'), {
     instanceOf: TypeError,
     code: 'INVALID_ARGUMENT',
-    message:
-      "params[1] must be 'i32', 'i64', 'f32', 'f64', 'v128', 'externref', 'funcref' or a ValueType constant, " +
-      'but got the string "i31"',
+    message: /^params\[1\] must be 'i32', 'i64', .*'\(ref exn\)' or a ValueType constant, but got the string "i31"$/,
   })
   t.throws(() => checkValueTypes([0x01], 'func[env.f] result'), {
     message: /^func\[env\.f\] result\[0\] must .*number 1$/,

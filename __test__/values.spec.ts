@@ -230,27 +230,3 @@ test('NaN payloads survive on a raw stack', (t) => {
   instance.getFunc('f')!.callWithStack(stack)
   t.deepEqual([...stack], [0x7fa00001n, 0x7ff4000000000123n])
 })
-
-test('references that JavaScript cannot be shown are a TypeError, not a crash', (t) => {
-  const { exports } = instantiate(`(module (type $s (struct (field i32))) (type $fn (func (result i32)))
-    (func $one (type $fn) (i32.const 1)) (elem declare func $one)
-    (func (export "struct") (result (ref $s)) (struct.new $s (i32.const 1)))
-    (func (export "i31") (result (ref i31)) (ref.i31 (i32.const 1)))
-    (func (export "any") (result anyref) (ref.i31 (i32.const 1)))
-    (func (export "extern") (result externref) (extern.convert_any (ref.i31 (i32.const 1))))
-    (func (export "takes any") (param anyref))
-    (func (export "takes struct") (param (ref null $s)))
-    (func (export "null") (result anyref) (ref.null any))
-    (func (export "typed") (result (ref $fn)) (ref.func $one)))`)
-  for (const name of ['struct', 'i31', 'any', 'extern']) {
-    t.throws(() => exports[name](), { instanceOf: TypeError }, name)
-  }
-  for (const name of ['takes any', 'takes struct']) {
-    for (const bad of [1, {}, undefined, exports['i31']]) {
-      t.throws(() => exports[name](bad), { instanceOf: TypeError }, name)
-    }
-    t.is(exports[name](null), undefined)
-  }
-  t.is(exports['null'](), null)
-  t.is(exports['typed']().call(), 1)
-})

@@ -2,7 +2,8 @@ import { ArgumentError } from './errors'
 import type { FunctionDefinition } from './function-definition'
 import type { HostLimits } from './host-module-builder'
 import type { Runtime } from './runtime'
-import type { ValueTypeLike, ValueTypeName } from './value-type'
+import type { SharedMemory, SharedMemoryLimits } from './shared-memory'
+import type { NullableRefTypeName, ValueTypeLike, ValueTypeName } from './value-type'
 
 /** @internal A checked host function. */
 export interface HostFunctionExport {
@@ -22,8 +23,15 @@ export interface HostFunctionExport {
 export type HostExport =
   | HostFunctionExport
   | { readonly kind: 'memory'; readonly limits: HostLimits }
+  | {
+      readonly kind: 'shared-memory'
+      /** One that is there already. */
+      readonly memory?: SharedMemory
+      readonly limits: SharedMemoryLimits
+    }
   | { readonly kind: 'global'; readonly type: ValueTypeLike; readonly value: unknown; readonly mutable: boolean }
-  | { readonly kind: 'table'; readonly element: 'funcref' | 'externref'; readonly limits: HostLimits }
+  | { readonly kind: 'table'; readonly element: NullableRefTypeName; readonly limits: HostLimits }
+  | { readonly kind: 'tag'; readonly params: readonly ValueTypeLike[] }
 
 /** A host module that is ready to be instantiated, by `Runtime.instantiate`; also several times, under different names. */
 export class CompiledHostModule {

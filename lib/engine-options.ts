@@ -56,6 +56,13 @@ export interface EngineOptions {
   readonly customPageSizes?: boolean
   /** 128-bit integer arithmetic; default false. */
   readonly wideArithmetic?: boolean
+  /** Hints of modules about which branches are likely, for the compiler; default false. */
+  readonly branchHinting?: boolean
+  /**
+   * Whether memories can be shared between threads: `SharedMemory`, and those that modules define; default false. Wasmtime
+   * calls its support for that tier 2: bugs in it are not treated as vulnerabilities.
+   */
+  readonly sharedMemory?: boolean
   /** How much the compiler optimises; default `'speed'`. */
   readonly optLevel?: 'none' | 'speed' | 'speed-and-size'
   /** The compiler; default `'auto'`, which is Cranelift. */
@@ -120,6 +127,8 @@ const switches = [
   'extendedConst',
   'customPageSizes',
   'wideArithmetic',
+  'branchHinting',
+  'sharedMemory',
   'parallelCompilation',
   'inlining',
   'debugInfo',

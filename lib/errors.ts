@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'EXIT'
   /** A timeout or an abort signal stopped the call: {@link InterruptedError}. */
   | 'INTERRUPTED'
+  /** A guest's exception that nobody caught, or one that a host function made: `WasmException`. */
+  | 'EXCEPTION'
   /** The call used up its fuel: {@link OutOfFuelError}. */
   | 'OUT_OF_FUEL'
   /** A limit on memory, tables or instances was reached: {@link LimitError}. */

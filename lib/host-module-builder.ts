@@ -6,7 +6,16 @@ import { makeDefinition } from './function-definition'
 import { HostFunctionBuilder, type HostFunctionSnapshot } from './host-function-builder'
 import type { HostModuleInstance } from './host-module-instance'
 import type { Runtime } from './runtime'
-import { type ValueOf, type ValueTypeLike, type ValueTypeName, checkValueTypes } from './value-type'
+import { SharedMemory } from './shared-memory'
+import {
+  type NullableRefTypeName,
+  type ValueOf,
+  type ValueTypeLike,
+  type ValueTypeName,
+  checkRefType,
+  checkValueTypes,
+  isReference,
+} from './value-type'
 
 /** Limits of a memory or table that a host module exports. */
 export interface HostLimits {
@@ -50,8 +59,16 @@ export class HostModuleBuilder {
     return new HostFunctionBuilder(this)
   }
 
-  /** Exports a memory, one for all guests that import it. Limits are in pages of 64 KiB. */
-  exportMemory(name: string, limits: HostLimits = {}): this {
+  /**
+   * Exports a memory, one for all guests that import it.
+   *
+   * @param limits In pages of 64 KiB; with `shared: true` it is one that threads share, and needs a `max`. Or a shared memory
+   * that is there already.
+   */
+  exportMemory(name: string, limits: (HostLimits & { readonly shared?: boolean }) | SharedMemory = {}): this {
+    if (limits instanceof SharedMemory) {
+      return this.#add(name, { kind: 'shared-memory', memory: limits, limits: { minimum: 0, maximum: 0 } })
+    }
     return this.#add(name, { kind: 'memory', limits })
   }
 
@@ -60,10 +77,22 @@ export class HostModuleBuilder {
     return this.#add(name, { kind: 'global', type, value, mutable })
   }
 
-  /** Exports a table of `funcref` (or `externref`), one for all guests that import it. Limits are in elements. */
-  exportTable(name: string, limits: HostLimits & { readonly element?: 'funcref' | 'externref' } = {}): this {
+  /**
+   * Exports a table of `funcref`, or of another type of references that can be null; one for all guests that import it.
+   * Limits are in elements.
+   */
+  exportTable(name: string, limits: HostLimits & { readonly element?: NullableRefTypeName } = {}): this {
     const { element = 'funcref', ...rest } = limits ?? {}
     return this.#add(name, { kind: 'table', element, limits: rest })
+  }
+
+  /**
+   * Exports a tag, one for all guests that import it.
+   *
+   * @param params Types of the values that its exceptions carry.
+   */
+  exportTag(name: string, params: readonly ValueTypeLike[] = []): this {
+    return this.#add(name, { kind: 'tag', params })
   }
 
   /**
@@ -177,7 +206,7 @@ export class HostModuleBuilder {
       const text = typeof culprit === 'string' ? culprit : describe(culprit)
       throw new CompileError(`${label} ${what}[${index}] is unsupported: ${text}`, { cause })
     }
-    const reference = style === 'stack' ? types.findIndex((type) => type.endsWith('ref')) : -1
+    const reference = style === 'stack' ? types.findIndex(isReference) : -1
     if (reference !== -1) {
       throw new CompileError(`${label} ${what}[${reference}] is unsupported on a stack: ${types[reference]}`)
     }
@@ -195,7 +224,7 @@ function checkNotify(
     throw new CompileError(`${label} with notify needs types of its own`)
   }
   if (results.length > 0) throw new CompileError(`${label} with notify cannot have results, but has ${results.length}`)
-  const reference = params.findIndex((type) => type.endsWith('ref'))
+  const reference = params.findIndex(isReference)
   if (reference !== -1) {
     throw new CompileError(`${label} param[${reference}] is unsupported with notify: ${params[reference]}`)
   }
@@ -225,12 +254,27 @@ function checkItem(name: string, item: Exclude<HostExport, { kind: 'func' }>): H
     if (typeof item.mutable !== 'boolean') throw new ArgumentError(`${label} mutable must be a boolean`)
     return { ...item, type }
   }
-  const { min, max } = checkOptions(item.limits, label, ['min', 'max'])
+  if (item.kind === 'tag') return { ...item, params: checkValueTypes(item.params, `${label} params`) }
+  if (item.kind === 'shared-memory') return item
+  const {
+    min,
+    max,
+    shared = false,
+  } = checkOptions(item.limits, label, item.kind === 'memory' ? ['min', 'max', 'shared'] : ['min', 'max']) as {
+    [name: string]: unknown
+  }
+  if (typeof shared !== 'boolean') {
+    throw new ArgumentError(`${label} shared must be a boolean, but got ${describe(shared)}`)
+  }
   const top = item.kind === 'memory' ? 65536 : 2 ** 32 - 1
   const least = checkInteger(min ?? 0, `${label} min`, 0, top) ?? 0
   const most = checkInteger(max, `${label} max`, least, top)
-  if (item.kind === 'table' && item.element !== 'funcref' && item.element !== 'externref') {
-    throw new ArgumentError(`${label} element must be 'funcref' or 'externref', but got ${describe(item.element)}`)
+  if (shared) {
+    if (most === undefined) throw new ArgumentError(`${label} max must be given: a shared memory needs a maximum`)
+    return { kind: 'shared-memory', limits: { minimum: least, maximum: most } }
+  }
+  if (item.kind === 'table' && checkRefType(item.element, `${label} element`).startsWith('(')) {
+    throw new ArgumentError(`${label} element must be a type that can be null, but got ${describe(item.element)}`)
   }
   return { ...item, limits: most === undefined ? { min: least } : { min: least, max: most } }
 }

@@ -5,8 +5,10 @@ import type { FunctionDefinition } from './function-definition'
 import { Global } from './global'
 import { Memory } from './memory'
 import { type Binding, native } from './native'
+import { SharedMemory } from './shared-memory'
 import type { Mode, StoreCore } from './store-core'
 import { Table } from './table'
+import { Tag, tagOf } from './tag'
 import { checkValueTypes } from './value-type'
 
 /** @internal What an instance needs from its runtime. */
@@ -35,7 +37,8 @@ export class HostModuleInstance {
   readonly #definitions: readonly FunctionDefinition[]
   /** What native code has only weak references to; empty once this is closed, for then nobody links to it any more. */
   #callbacks: readonly unknown[]
-  readonly #externs = new Map<string, Memory | Global<any> | Table>()
+  readonly #externs = new Map<string, Memory | Global<any> | Table | Tag>()
+  readonly #sharedMemories = new Map<string, SharedMemory>()
   readonly #core: StoreCore | undefined
   readonly name: string
   #closed = false
@@ -51,9 +54,11 @@ export class HostModuleInstance {
     this.#linker = new native.Linker(owner.engine)
     const callbacks: unknown[] = []
     this.#callbacks = callbacks
-    this.#core = [...items.values()].some((item) => item.kind !== 'func') ? owner.sharedCore(mode) : undefined
+    const inStore = ({ kind }: HostExport) => kind !== 'func' && kind !== 'shared-memory'
+    this.#core = [...items.values()].some(inStore) ? owner.sharedCore(mode) : undefined
     for (const [exportName, item] of items) {
       if (item.kind === 'func') this.#defineFunction(exportName, item, callbacks)
+      else if (item.kind === 'shared-memory') this.#defineSharedMemory(exportName, item)
       else if (this.#core !== undefined) this.#defineExtern(this.#core, exportName, item)
     }
   }
@@ -107,6 +112,15 @@ export class HostModuleInstance {
     return item instanceof Table ? item : undefined
   }
 
+  exportedSharedMemory(name: string): SharedMemory | undefined {
+    return this.#sharedMemories.get(name)
+  }
+
+  exportedTag(name: string): Tag | undefined {
+    const item = this.#externs.get(name)
+    return item instanceof Tag ? item : undefined
+  }
+
   /** Frees the name. Guests that import from the module already are not affected. Idempotent. */
   close(exitCode = 0): void {
     checkInteger(exitCode, 'exitCode', 0, 2 ** 32 - 1)
@@ -156,7 +170,17 @@ export class HostModuleInstance {
     if (stack !== undefined) callbacks.push(stack)
   }
 
-  #defineExtern(core: StoreCore, name: string, item: Exclude<HostExport, HostFunctionExport>): void {
+  #defineSharedMemory(name: string, item: Extract<HostExport, { kind: 'shared-memory' }>): void {
+    const memory = item.memory ?? new SharedMemory(new native.SharedMemory(this.#owner.engine, item.limits))
+    this.#linker.defineSharedMemory(this.name, name, SharedMemory.native(memory))
+    this.#sharedMemories.set(name, memory)
+  }
+
+  #defineExtern(
+    core: StoreCore,
+    name: string,
+    item: Exclude<HostExport, HostFunctionExport | { kind: 'shared-memory' }>,
+  ): void {
     const { handle } = core
     let index: number
     if (item.kind === 'global') {
@@ -166,6 +190,9 @@ export class HostModuleInstance {
         name,
         core.extern(index, () => new Global(core, index)),
       )
+    } else if (item.kind === 'tag') {
+      index = native.tagNew(handle, [...checkValueTypes(item.params, name)])
+      this.#externs.set(name, tagOf(core, index))
     } else {
       const { min = 0, max } = item.limits
       const limits = max === undefined ? { minimum: min } : { minimum: min, maximum: max }

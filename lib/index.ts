@@ -24,6 +24,7 @@ export {
 } from './errors'
 export { Func, type TypedFunc } from './func'
 export type { FunctionDefinition } from './function-definition'
+export { ArrayRef, type GcRef, StructRef } from './gc-ref'
 export { Global, type GlobalDescription } from './global'
 export { HostFunctionBuilder } from './host-function-builder'
 export { type HostLimits, HostModuleBuilder } from './host-module-builder'
@@ -38,10 +39,12 @@ export type { AsyncModuleConfig, ModuleConfig } from './module-config'
 export { ModuleInstance } from './module-instance'
 export { Runtime, type RuntimeOptions, type RuntimeStats, type Versions, versions } from './runtime'
 export type { SharedHandle } from './shared-handle'
+export { SharedMemory, type SharedMemoryLimits } from './shared-memory'
 export type { StopOptions } from './stopper'
 export { Store, type StoreOptions } from './store'
 export type { Mode } from './store-core'
 export { Table, type TableDescription } from './table'
+export { Tag, type TagDescription } from './tag'
 export { type TrapCode, trapCodes } from './trap-code'
 export type {
   CustomSection,
@@ -53,6 +56,16 @@ export type {
   ModuleImport,
   ModuleSource,
   TableType,
+  TagType,
 } from './types'
-export type { ArgsOf, ResultsOf, ValueOf, ValueTypeLike, ValueTypeName } from './value-type'
+export type {
+  ArgsOf,
+  NullableRefTypeName,
+  RefTypeName,
+  ResultsOf,
+  ValueOf,
+  ValueTypeLike,
+  ValueTypeName,
+} from './value-type'
+export { WasmException } from './wasm-exception'
 export { type WasmFrame, renderFrame, renderTrace } from './wasm-frame'

@@ -5,12 +5,14 @@ import { Func, funcOf } from './func'
 import { Global } from './global'
 import { Memory } from './memory'
 import { ExternKind, native } from './native'
+import { type SharedMemory, sharedMemoryOf } from './shared-memory'
 import type { StoreCore } from './store-core'
 import { Table } from './table'
+import { type Tag, tagOf } from './tag'
 import type { ModuleExport } from './types'
 
 /** Something that an instance exports. */
-export type Extern = Func<any, any> | Memory | Global<any> | Table
+export type Extern = Func<any, any> | Memory | Global<any> | Table | Tag | SharedMemory
 
 /** @internal The object of a handle that native code has packed with its kind. */
 export function externOf(core: StoreCore, packed: number, slot: number, name: string): Extern | undefined {
@@ -24,6 +26,10 @@ export function externOf(core: StoreCore, packed: number, slot: number, name: st
       return core.extern(index, () => new Global(core, index))
     case ExternKind.Table:
       return core.extern(index, () => new Table(core, index))
+    case ExternKind.SharedMemory:
+      return sharedMemoryOf(core, index)
+    case ExternKind.Tag:
+      return tagOf(core, index)
     default:
       return undefined
   }

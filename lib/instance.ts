@@ -5,9 +5,11 @@ import { Global } from './global'
 import { type Extern, exportsObject, getExport } from './instance-exports'
 import { Memory } from './memory'
 import type { Module } from './module'
+import { SharedMemory } from './shared-memory'
 import type { Store } from './store'
 import type { StoreCore } from './store-core'
 import { Table } from './table'
+import { Tag } from './tag'
 import type { ModuleExport } from './types'
 
 /** An instance of a module in a store, made by `Linker.instantiate` or `InstancePre.instantiate`. */
@@ -57,6 +59,16 @@ export class Instance {
   getTable(name: string): Table | undefined {
     const item = this.getExport(name)
     return item instanceof Table ? item : undefined
+  }
+
+  getSharedMemory(name: string): SharedMemory | undefined {
+    const item = this.getExport(name)
+    return item instanceof SharedMemory ? item : undefined
+  }
+
+  getTag(name: string): Tag | undefined {
+    const item = this.getExport(name)
+    return item instanceof Tag ? item : undefined
   }
 
   /** @internal */

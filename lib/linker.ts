@@ -10,12 +10,14 @@ import { type Extern, externOf } from './instance-exports'
 import { Memory } from './memory'
 import { Module } from './module'
 import { type Binding, native } from './native'
+import { SharedMemory } from './shared-memory'
 import { type StopOptions, makeStopper } from './stopper'
 import type { Store } from './store'
 import type { StoreCore } from './store-core'
 import { Table } from './table'
+import { Tag } from './tag'
 import type { FuncType } from './types'
-import type { ArgsOf, ResultsOf, ValueTypeLike } from './value-type'
+import { type ArgsOf, type ResultsOf, type ValueTypeLike, isReference } from './value-type'
 
 /** Options of `Linker.func`. */
 export interface LinkerFuncOptions {
@@ -101,7 +103,7 @@ export class Linker {
       config.params = [...params]
       config.results = [...results]
     }
-    if (notify && (config.results?.length !== 0 || config.params?.some((name) => name.endsWith('ref')))) {
+    if (notify && (config.results?.length !== 0 || config.params?.some(isReference))) {
       throw new ArgumentError('options.notify is for functions with a type that has neither results nor references')
     }
     this.#native.defineFunc(module, name, config, callback)
@@ -110,9 +112,14 @@ export class Linker {
     return this
   }
 
-  /** Defines a function, memory, global or table of a store. */
+  /** Defines a function, memory, global, table or tag of a store, or a shared memory. */
   define(module: string, name: string, item: Extern): this {
     checkNames(module, name)
+    if (item instanceof SharedMemory) {
+      this.#native.defineSharedMemory(module, name, SharedMemory.native(item))
+      if (this.#callbacks.delete(JSON.stringify([module, name]))) this.#callbackList = undefined
+      return this
+    }
     const { core, index } = partsOf(item)
     this.#native.defineExtern(module, name, core.handle, index)
     if (this.#callbacks.delete(JSON.stringify([module, name]))) this.#callbackList = undefined
@@ -311,5 +318,6 @@ export function partsOf(item: unknown): { core: StoreCore; index: number } {
   if (item instanceof Memory) return Memory.parts(item)
   if (item instanceof Global) return Global.parts(item)
   if (item instanceof Table) return Table.parts(item)
-  throw new ArgumentError(`item must be a Func, Memory, Global or Table, but got ${describe(item)}`)
+  if (item instanceof Tag) return Tag.parts(item)
+  throw new ArgumentError(`item must be a Func, Memory, SharedMemory, Global, Table or Tag, but got ${describe(item)}`)
 }

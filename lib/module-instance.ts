@@ -9,8 +9,10 @@ import { type Extern, exportsObject, getExport } from './instance-exports'
 import { Memory } from './memory'
 import { native } from './native'
 import { CallScope, Operation, runInScope, scopeOf } from './operation'
+import { SharedMemory } from './shared-memory'
 import type { Mode, StoreCore } from './store-core'
 import { Table } from './table'
+import { Tag } from './tag'
 import type { ModuleExport } from './types'
 
 /** @internal What an instance needs from its runtime. */
@@ -127,6 +129,17 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
   exportedTable(name: string): Table | undefined {
     const item = this.#get(name)
     return item instanceof Table ? item : undefined
+  }
+
+  /** The shared memory of a name: `exportedMemory` finds those that are not shared. */
+  exportedSharedMemory(name: string): SharedMemory | undefined {
+    const item = this.#get(name)
+    return item instanceof SharedMemory ? item : undefined
+  }
+
+  exportedTag(name: string): Tag | undefined {
+    const item = this.#get(name)
+    return item instanceof Tag ? item : undefined
   }
 
   /** The definition of an exported function, `undefined` if there is none of that name. */

@@ -8,6 +8,9 @@ export type { Binding }
 /** A store, seen from JavaScript: an external value that only the addon can read. */
 export type StoreHandle = Binding.StoreHandle
 
+/** A shared memory, seen from JavaScript: an external value that only the addon can read. */
+export type SharedMemoryHandle = Binding.SharedMemoryHandle
+
 /** A function that is ready to be called: an external value that only the addon can read. */
 export interface PreparedFunc {
   readonly __func: unique symbol
@@ -54,13 +57,39 @@ export interface RawFunctions {
   memoryWriteFloat64: Access<[value: number], boolean>
   memoryWrite: Access<[source: ArrayBufferView | ArrayBuffer], boolean>
   memoryWriteString: Access<[text: string], number | false>
+  sharedByteSize(memory: SharedMemoryHandle): number
+  sharedPages(memory: SharedMemoryHandle): number
+  sharedGrow(memory: SharedMemoryHandle, delta: number): number | undefined
+  sharedWait(memory: SharedMemoryHandle, offset: number, expected: unknown, timeoutMs: number | undefined): number
+  sharedNotify(memory: SharedMemoryHandle, offset: number, count: number): number
+  sharedReadNumber(memory: SharedMemoryHandle, offset: number, kind: number): number | bigint | undefined
+  sharedWriteNumber(memory: SharedMemoryHandle, offset: number, kind: number, value: unknown): boolean
+  sharedRead(memory: SharedMemoryHandle, offset: number, byteCount: number): Uint8Array | undefined
+  sharedReadInto(memory: SharedMemoryHandle, offset: number, target: unknown): boolean
+  sharedWrite(memory: SharedMemoryHandle, offset: number, source: unknown): boolean
+  sharedFindZero(memory: SharedMemoryHandle, offset: number, maximum: number): number | undefined
+  sharedAtomic(
+    memory: SharedMemoryHandle,
+    offset: number,
+    operation: number,
+    value: unknown,
+    replacement?: unknown,
+  ): number | bigint | undefined
   globalGet(store: StoreHandle, global: number): unknown
   globalSet(store: StoreHandle, global: number, value: unknown): void
+  /** Only for floats. */
+  globalGetBits(store: StoreHandle, global: number): bigint
+  globalSetBits(store: StoreHandle, global: number, bits: bigint): void
   tableSize(store: StoreHandle, table: number): number
   tableGet(store: StoreHandle, table: number, index: number): unknown
   tableSet(store: StoreHandle, table: number, index: number, value: unknown): void
   tableGrow(store: StoreHandle, table: number, delta: number, value: unknown): number | undefined
   tableFill(store: StoreHandle, table: number, index: number, value: unknown, count: number): void
+  gcLength(store: StoreHandle, object: number): number
+  gcGet(store: StoreHandle, object: number, index: number): unknown
+  /** Makes an exception of which `handle` becomes the handle; gives its number. */
+  exceptionNew(store: StoreHandle, tag: number, payload: unknown[], handle: object): number
+  exceptionPayload(store: StoreHandle, exception: number): unknown[]
   /** Prepares a function handle to be called; `slot` is -1 if the function belongs to no instance. */
   funcPrepare(store: StoreHandle, func: number, slot: number, name: string): PreparedFunc
   funcParamCount(func: PreparedFunc): number
@@ -70,10 +99,14 @@ export interface RawFunctions {
   funcCall3(func: PreparedFunc, a: unknown, b: unknown, c: unknown): any
   funcCall4(func: PreparedFunc, a: unknown, b: unknown, c: unknown, d: unknown): any
   funcCallMany(func: PreparedFunc, ...args: unknown[]): any
+  /** As `funcCallMany`, with floats as their bits. */
+  funcCallBits(func: PreparedFunc, ...args: unknown[]): any
   /** Only for functions that are prepared. */
   funcCallWithStack(store: StoreHandle, func: number, stack: BigUint64Array): void
   /** Makes an asynchronous call that has not begun; gives its number, for the functions below. */
   opCall(func: PreparedFunc, ...args: unknown[]): number
+  /** As `opCall`, with floats as their bits. */
+  opCallBits(func: PreparedFunc, ...args: unknown[]): number
   /** Lets an operation go on; see `lib/operation.ts`. */
   opStep(store: StoreHandle, operation: number, how: number, value: unknown): unknown
   /** The result of an operation that has ended. */
@@ -96,12 +129,15 @@ export interface RawFunctions {
 }
 
 /** What a handle stands for: the numbers that the addon packs into its answers. */
-export const ExternKind = { Func: 0, Memory: 1, Global: 2, Table: 3, Tag: 4 } as const
+export const ExternKind = { Func: 0, Memory: 1, Global: 2, Table: 3, Tag: 4, SharedMemory: 5 } as const
 
 type Native = typeof Binding & RawFunctions
 
-/** On functions and `Func`s: the `StoreCore` of their store, which holds all that they need. */
+/** On functions, `Func`s and handles: the `StoreCore` of their store, which holds all that they need. */
 export const coreKey: unique symbol = Symbol('node-wasmtime.store')
+
+/** On handles of structs, arrays and exceptions: their number in that store. */
+export const referenceKey: unique symbol = Symbol('node-wasmtime.reference')
 
 /** On functions and `Func`s: their handle in that store. */
 export const indexKey: unique symbol = Symbol('node-wasmtime.index')

@@ -21,6 +21,7 @@ import { Module, attachModule, checkPath, compileNow, compiled } from './module'
 import { ModuleInstance, type ModuleInstanceOwner } from './module-instance'
 import { type Binding, native } from './native'
 import type { SharedHandle } from './shared-handle'
+import { setEngineOfRuntime } from './shared-memory'
 import { SharedStore } from './shared-store'
 import { type Stopper, makeStopper } from './stopper'
 import { type Mode, StoreCore } from './store-core'
@@ -142,6 +143,12 @@ export class Runtime {
   /** Versions of what this package is made of. */
   get versions(): Versions {
     return versions()
+  }
+
+  static {
+    setEngineOfRuntime((owner) =>
+      typeof owner === 'object' && owner !== null && #engine in owner ? owner.#engine : undefined,
+    )
   }
 
   /** @internal */

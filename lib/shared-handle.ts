@@ -4,10 +4,10 @@ import { describe } from './describe'
 import { ArgumentError, ClosedError } from './errors'
 
 /**
- * Stands for an engine or a module of this process. It is plain data, so it can be posted to a Worker, which attaches to
+ * Stands for an engine, a module or a shared memory of this process. It is plain data, so it can be posted to a Worker, which attaches to
  * what it stands for. It keeps nothing alive.
  */
-export interface SharedHandle<Kind extends 'engine' | 'module' = 'engine' | 'module'> {
+export interface SharedHandle<Kind extends 'engine' | 'module' | 'memory' = 'engine' | 'module' | 'memory'> {
   readonly kind: Kind
   readonly id: string
 }

@@ -3,6 +3,7 @@ import type { Memory } from './memory'
 import { type Binding, type StoreHandle, native } from './native'
 import { Schedule } from './schedule'
 import type { Table } from './table'
+import type { Tag } from './tag'
 
 /** A plain array without prototype, so that nothing a program does to `Array.prototype` can get in between. */
 function list(): any[] {
@@ -29,7 +30,7 @@ export class StoreCore {
   #schedule: Schedule | undefined
   #isAsync = false
   /** The objects of handles other than functions. */
-  readonly #externs = new Map<number, Memory | Global<any> | Table>()
+  readonly #externs = new Map<number, Memory | Global<any> | Table | Tag>()
 
   /** @param mode Leave it out if the first use shall decide. */
   constructor(engine: Binding.Engine, mode?: Mode) {
@@ -92,7 +93,7 @@ export class StoreCore {
   }
 
   /** The object of another handle, the same one every time. */
-  extern<T extends Memory | Global<any> | Table>(index: number, make: (index: number) => T): T {
+  extern<T extends Memory | Global<any> | Table | Tag>(index: number, make: (index: number) => T): T {
     const known = this.#externs.get(index)
     if (known !== undefined) return known as T
     const made = make(index)

@@ -1,16 +1,14 @@
 import { checkInteger, checkOptions } from './call-options'
-import { describe } from './describe'
-import { ArgumentError } from './errors'
 import { storeCoreOf } from './func'
 import { native } from './native'
 import type { Store } from './store'
 import { StoreCore } from './store-core'
 import type { TableType } from './types'
-import type { ValueTypeName } from './value-type'
+import { type RefTypeName, type ValueTypeName, checkRefType } from './value-type'
 
 /** Type and limits of a new table. */
 export interface TableDescription {
-  readonly element: 'funcref' | 'externref'
+  readonly element: RefTypeName
   /** Elements that it has at first. */
   readonly minimum: number
   /** Elements that it may grow to; default: no limit of its own. */
@@ -18,7 +16,7 @@ export interface TableDescription {
 }
 
 /**
- * A table of references. Elements are `Func` or null (funcref), or any value (externref). No table can have more than
+ * A table of references. Elements are `Func` or null (funcref), any value (externref), and so on. No table can have more than
  * 10,000,000 elements, as in browsers.
  *
  * Every method throws an `ArgumentRangeError` for an index beyond the end, and an `ArgumentError` for a value that is not
@@ -90,10 +88,8 @@ export class Table {
 /** @internal The type as native code takes it. */
 export function checkTableType(type: unknown, what: string): { element: string; minimum: number; maximum?: number } {
   const { element, minimum, maximum } = checkOptions(type, what, ['element', 'minimum', 'maximum'])
-  if (element !== 'funcref' && element !== 'externref') {
-    throw new ArgumentError(`${what}.element must be 'funcref' or 'externref', but got ${describe(element)}`)
-  }
+  const name = checkRefType(element, `${what}.element`)
   const least = checkInteger(minimum ?? 0, `${what}.minimum`, 0, 2 ** 32 - 1) ?? 0
   const most = checkInteger(maximum, `${what}.maximum`, least, 2 ** 32 - 1)
-  return most === undefined ? { element, minimum: least } : { element, minimum: least, maximum: most }
+  return most === undefined ? { element: name, minimum: least } : { element: name, minimum: least, maximum: most }
 }

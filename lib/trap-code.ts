@@ -38,8 +38,6 @@ export type TrapCode =
   | 'unhandled-tag'
   /** A continuation was resumed a second time. */
   | 'continuation-already-consumed'
-  /** The guest threw an exception that nobody caught. */
-  | 'uncaught-exception'
   /** Any trap that this list has no name for. */
   | 'other'
 
@@ -64,7 +62,6 @@ const trapCodeTable: Readonly<Record<TrapCode, true>> = {
   'cast-failure': true,
   'unhandled-tag': true,
   'continuation-already-consumed': true,
-  'uncaught-exception': true,
   other: true,
 }
 

@@ -42,6 +42,12 @@ export interface TableType {
   readonly is64: boolean
 }
 
+/** Type of a tag. */
+export interface TagType {
+  /** Types of the values that its exceptions carry. */
+  readonly params: readonly ValueTypeName[]
+}
+
 /** Type of something that a module imports or exports. */
 export type ExternTypeDescription =
   | ({ readonly kind: 'func' } & FuncType)

@@ -2,6 +2,8 @@ import { ValueType } from './api'
 import { describe } from './describe'
 import { ArgumentError, ArgumentRangeError } from './errors'
 import type { Func } from './func'
+import type { ArrayRef, StructRef } from './gc-ref'
+import type { WasmException } from './wasm-exception'
 
 /** What a WebAssembly value of each type is in JavaScript. */
 interface ValueMap {
@@ -15,10 +17,34 @@ interface ValueMap {
   // and every other one would begin with a cast.
   externref: any
   funcref: Func | null
+  anyref: any
+  eqref: StructRef | ArrayRef | number | null
+  i31ref: number | null
+  structref: StructRef | null
+  arrayref: ArrayRef | null
+  exnref: WasmException | null
+  nullref: null
+  nullexternref: null
+  nullfuncref: null
+  nullexnref: null
+  '(ref extern)': any
+  '(ref func)': Func
+  '(ref any)': any
+  '(ref eq)': StructRef | ArrayRef | number
+  '(ref i31)': number
+  '(ref struct)': StructRef
+  '(ref array)': ArrayRef
+  '(ref exn)': WasmException
 }
 
 /** The name of a value type of WebAssembly, as in the text format. */
 export type ValueTypeName = keyof ValueMap
+
+/** The name of a reference type. */
+export type RefTypeName = Exclude<ValueTypeName, 'i32' | 'i64' | 'f32' | 'f64' | 'v128'>
+
+/** The name of a type of references that can be null. */
+export type NullableRefTypeName = Exclude<RefTypeName, `(${string}`>
 
 /** A value type as this package takes it: its name, or wazero's byte for it from `ValueType`. */
 export type ValueTypeLike = ValueTypeName | ValueType
@@ -38,7 +64,8 @@ type NameOf<T extends ValueTypeLike> = T extends ValueTypeName
 
 /**
  * The JavaScript type of a WebAssembly value: `number` for `i32`, `f32` and `f64`, `bigint` for `i64`, a `Uint8Array`
- * of 16 bytes for `v128`, `any` value at all for `externref`, and `Func | null` for `funcref`.
+ * of 16 bytes for `v128`, `any` value at all for `externref` and `anyref`, `Func | null` for `funcref`, `number | null` for
+ * `i31ref`, `StructRef | null` for `structref`, and so on.
  */
 export type ValueOf<T extends ValueTypeLike> = ValueMap[NameOf<T>]
 
@@ -70,6 +97,24 @@ const names: ReadonlySet<unknown> = new Set(
     v128: true,
     externref: true,
     funcref: true,
+    anyref: true,
+    eqref: true,
+    i31ref: true,
+    structref: true,
+    arrayref: true,
+    exnref: true,
+    nullref: true,
+    nullexternref: true,
+    nullfuncref: true,
+    nullexnref: true,
+    '(ref extern)': true,
+    '(ref func)': true,
+    '(ref any)': true,
+    '(ref eq)': true,
+    '(ref i31)': true,
+    '(ref struct)': true,
+    '(ref array)': true,
+    '(ref exn)': true,
   } satisfies Record<ValueTypeName, true>),
 )
 
@@ -93,6 +138,20 @@ export const MAX_VALUE_TYPES = 1000
  */
 export function isValueTypeName(value: unknown): value is ValueTypeName {
   return names.has(value)
+}
+
+/** @internal Whether values of a type are references; also for the names of types of modules, such as `(ref null ...)`. */
+export function isReference(name: string): boolean {
+  return name.endsWith('ref') || name.startsWith('(ref')
+}
+
+/** @internal Checks the name of a type of references. */
+export function checkRefType(value: unknown, what: string): RefTypeName {
+  const [name] = checkValueTypes([value], what)
+  if (name === undefined || !isReference(name)) {
+    throw new ArgumentError(`${what} must be a reference type, such as 'funcref', but got ${describe(value)}`)
+  }
+  return name as RefTypeName
 }
 
 /**

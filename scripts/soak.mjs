@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 
 import { asyncVariants } from './lib/async-soak.mjs'
+import { referenceVariants } from './lib/reference-soak.mjs'
 import { Engine, Func, Global, Linker, Module, Runtime, Store, Table } from '../index.mjs'
 
 const GUEST = `(module
@@ -70,6 +71,7 @@ function guest(runtime, callback, type = 'i32', wat = GUEST) {
  */
 const variants = {
   ...asyncVariants,
+  ...referenceVariants,
   /** Instances by Linker and Store, closed: the figure that counts. */
   close() {
     const engine = new Engine()

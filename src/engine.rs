@@ -47,6 +47,8 @@ pub struct EngineConfig {
   pub extended_const: Option<bool>,
   pub custom_page_sizes: Option<bool>,
   pub wide_arithmetic: Option<bool>,
+  pub branch_hinting: Option<bool>,
+  pub shared_memory: Option<bool>,
   /// `none`, `speed` or `speed-and-size`.
   pub opt_level: Option<String>,
   /// `auto` or `cranelift`.
@@ -330,7 +332,7 @@ impl Engine {
 
 fn apply_proposals(config: &mut Config, options: &EngineConfig) {
   type Switch = fn(&mut Config, bool) -> &mut Config;
-  let switches: [(Option<bool>, Switch); 17] = [
+  let switches: [(Option<bool>, Switch); 19] = [
     (options.reference_types, Config::wasm_reference_types),
     (options.function_references, Config::wasm_function_references),
     (options.gc, Config::wasm_gc),
@@ -347,6 +349,8 @@ fn apply_proposals(config: &mut Config, options: &EngineConfig) {
     (options.extended_const, Config::wasm_extended_const),
     (options.custom_page_sizes, Config::wasm_custom_page_sizes),
     (options.wide_arithmetic, Config::wasm_wide_arithmetic),
+    (options.branch_hinting, Config::wasm_branch_hinting),
+    (options.shared_memory, Config::shared_memory),
     (options.debug_info, Config::debug_info),
   ];
   for (value, switch) in switches {

@@ -45,6 +45,8 @@ pub struct EnvState {
   create_error: Cell<sys::napi_ref>,
   attach_frames: Cell<sys::napi_ref>,
   wrap_func: Cell<sys::napi_ref>,
+  wrap_reference: Cell<sys::napi_ref>,
+  reference_key: Cell<sys::napi_ref>,
   store_key: Cell<sys::napi_ref>,
   index_key: Cell<sys::napi_ref>,
   arrived: Cell<sys::napi_ref>,
@@ -79,6 +81,8 @@ impl EnvState {
       create_error: Cell::new(ptr::null_mut()),
       attach_frames: Cell::new(ptr::null_mut()),
       wrap_func: Cell::new(ptr::null_mut()),
+      wrap_reference: Cell::new(ptr::null_mut()),
+      reference_key: Cell::new(ptr::null_mut()),
       store_key: Cell::new(ptr::null_mut()),
       index_key: Cell::new(ptr::null_mut()),
       arrived: Cell::new(ptr::null_mut()),
@@ -281,6 +285,16 @@ impl EnvState {
     deref(env, &self.wrap_func)
   }
 
+  /// Makes the handle of a struct, array or exception.
+  pub fn wrap_reference(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.wrap_reference)
+  }
+
+  /// The symbol under which such a handle keeps its number in its store.
+  pub fn reference_key(&self, env: RawEnv) -> Option<Value> {
+    deref(env, &self.reference_key)
+  }
+
   /// The symbol under which a function or handle object keeps its store's JavaScript side.
   pub fn store_key(&self, env: RawEnv) -> Option<Value> {
     deref(env, &self.store_key)
@@ -376,6 +390,25 @@ pub fn register_environment(
     let reference = raw
       .reference(Value(value.raw()), 1)
       .map_err(|_| napi::Error::from_reason("registerEnvironment expects three functions and two symbols"))?;
+    state.release(cell.replace(reference));
+  }
+  Ok(())
+}
+
+/// Gives the addon, for this environment, the function that makes the handles of structs, arrays and exceptions, and the
+/// symbol under which they keep their numbers. Called once by `lib/gc-ref.ts` when it is loaded.
+#[napi(catch_unwind)]
+pub fn register_references(
+  env: Env,
+  #[napi(ts_arg_type = "(core: any, index: number, kind: number, tag: number, payload: any) => object")] wrap: Unknown,
+  #[napi(ts_arg_type = "symbol")] key: Unknown,
+) -> napi::Result<()> {
+  let raw = RawEnv(env.raw());
+  let state = EnvState::of(raw)?;
+  for (cell, value) in [(&state.wrap_reference, wrap), (&state.reference_key, key)] {
+    let reference = raw
+      .reference(Value(value.raw()), 1)
+      .map_err(|_| napi::Error::from_reason("registerReferences expects a function and a symbol"))?;
     state.release(cell.replace(reference));
   }
   Ok(())

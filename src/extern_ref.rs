@@ -1,17 +1,15 @@
-//! Reference values: any JavaScript value as an `externref`, functions of the same store as a `funcref`.
+//! JavaScript values that wasm holds, as `externref`s.
 //!
 //! The value itself stays in an array of the store's JavaScript side, so that a cycle through wasm can be collected;
 //! wasm's reference holds the index, and gives it back to the free list when Wasmtime collects it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wasmtime::{ExternRef, Func, HeapType, RefType, Rooted, StoreContextMut, Val};
+use wasmtime::{ExternRef, Rooted, StoreContextMut};
 
 use crate::failure::Failure;
-use crate::raw_env::{Kind, RawEnv, Value};
-use crate::signature::type_name;
-use crate::store::{CORE, StoreData, StoreInner};
-use crate::values::Ready;
+use crate::raw_env::{RawEnv, Value};
+use crate::store::{StoreData, StoreInner};
 
 /// Part of the holder array where the values are.
 const VALUES: u32 = 1;
@@ -77,7 +75,7 @@ impl StoreInner {
   }
 
   /// Keeps a value for an `externref` that is made later.
-  fn keep_extern(&self, env: RawEnv, value: Value) -> Result<ExternSlot, Failure> {
+  pub fn keep_extern(&self, env: RawEnv, value: Value) -> Result<ExternSlot, Failure> {
     let index = self.keep_value(env, value)?;
     Ok(ExternSlot { index, list: Arc::clone(&self.free_values) })
   }
@@ -99,80 +97,9 @@ impl StoreInner {
     ExternRef::new(ctx, slot)
   }
 
-  fn extern_value(
-    &self,
-    env: RawEnv,
-    ctx: StoreContextMut<'_, StoreData>,
-    reference: Rooted<ExternRef>,
-  ) -> Result<Value, Failure> {
-    let data = reference.data(&ctx).map_err(|error| Failure::internal(error.to_string()))?;
-    let Some(slot) = data.and_then(|data| data.downcast_ref::<ExternSlot>()) else {
-      return Err(Failure::type_error(
-        "an externref that was made from a wasm reference cannot be shown to JavaScript",
-      ));
-    };
+  /// The value of an `externref`.
+  pub fn kept_value(&self, env: RawEnv, slot: &ExternSlot) -> Result<Value, Failure> {
     let values = self.holder_part(env, VALUES)?;
     env.get_element(values, slot.index).map_err(|_| Failure::Pending)
   }
-
-  /// The function handle that a JavaScript function or `Func` stands for; `None` if it is not one of this store.
-  pub fn func_of_value(&self, env: RawEnv, value: Value) -> Result<Option<Func>, Failure> {
-    if !matches!(env.kind(value), Kind::Function | Kind::Object) {
-      return Ok(None);
-    }
-    let (Some(store_key), Some(index_key)) = (self.state.store_key(env), self.state.index_key(env)) else {
-      return Ok(None);
-    };
-    let core = self.holder_part(env, CORE)?;
-    let owner = env.get_property(value, store_key).map_err(|_| Failure::Pending)?;
-    if !env.strict_equals(owner, core) {
-      return Ok(None);
-    }
-    let index = env.get_property(value, index_key).map_err(|_| Failure::Pending)?;
-    match env.get_int32(index).ok().and_then(|index| u32::try_from(index).ok()) {
-      // The index is only looked up, so a forged one gives another function of this store at worst.
-      Some(index) => Ok(self.func_at(index).ok()),
-      None => Ok(None),
-    }
-  }
-
-  /// The first half of a reference's conversion; may run JavaScript.
-  pub fn prepare_reference(&self, env: RawEnv, ty: &RefType, value: Value) -> Result<Option<Ready>, Failure> {
-    if env.kind(value) == Kind::Null {
-      return Ok(ty.is_nullable().then(|| Ready::Val(Val::null_ref(ty.heap_type()))));
-    }
-    Ok(match ty.heap_type() {
-      HeapType::Func | HeapType::ConcreteFunc(_) => {
-        self.func_of_value(env, value)?.map(|func| Ready::Val(Val::FuncRef(Some(func))))
-      }
-      HeapType::Extern => Some(Ready::Extern(self.keep_extern(env, value)?)),
-      _ => None,
-    })
-  }
-
-  /// Converts a reference to its JavaScript value. A function becomes its handle, wrapped by the caller.
-  pub fn reference_to_js(
-    &self,
-    env: RawEnv,
-    ctx: StoreContextMut<'_, StoreData>,
-    val: Val,
-  ) -> Result<JsReference, Failure> {
-    match val {
-      Val::ExternRef(None) | Val::FuncRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => {
-        Ok(JsReference::Value(env.null()))
-      }
-      Val::ExternRef(Some(reference)) => self.extern_value(env, ctx, reference).map(JsReference::Value),
-      Val::FuncRef(Some(func)) => Ok(JsReference::Func(self.register(func.into(), ctx))),
-      other => {
-        let name = other.ty(ctx).map(|ty| type_name(&ty)).unwrap_or_default();
-        Err(Failure::type_error(format!("a value of type {name} cannot be shown to JavaScript yet")))
-      }
-    }
-  }
-}
-
-pub enum JsReference {
-  Value(Value),
-  /// The handle of a function.
-  Func(u32),
 }

@@ -100,10 +100,18 @@ pub enum Failure {
   Pending,
   /// What a host function threw, with the wasm frames it came through.
   Thrown(Box<ThrownFailure>),
+  /// An exception of the guest that nobody has caught.
+  Exception(Box<ExceptionFailure>),
   /// One of our own errors.
   Typed(Box<TypedFailure>),
   /// An exit code, with the results that the call had (a handle of the current scope).
   ExitWithResults(Box<(u32, Value)>),
+}
+
+pub struct ExceptionFailure {
+  /// The `WasmException`, a handle of the current scope.
+  pub value: Value,
+  pub frames: Vec<FrameInfo>,
 }
 
 pub struct ThrownFailure {
@@ -188,10 +196,12 @@ impl Failure {
       Self::Thrown(thrown) => {
         let ThrownFailure { error, frames } = *thrown;
         let value = error.downcast_ref::<Thrown>().and_then(|thrown| thrown.value(env))?;
-        if let (Some(attach), Some(frames)) = (state.attach_frames(env), to_value(env, frames)) {
-          // The helper never throws; if the environment is going down there is nothing to report to.
-          let _ = env.call(env.undefined(), attach, &[value, frames]);
-        }
+        attach_frames(env, state, value, frames);
+        Some(value)
+      }
+      Self::Exception(exception) => {
+        let ExceptionFailure { value, frames } = *exception;
+        attach_frames(env, state, value, frames);
         Some(value)
       }
       Self::Typed(typed) => {
@@ -230,6 +240,13 @@ impl Failure {
       Some(value) => napi::Error::from(unsafe { Unknown::from_raw_unchecked(env.0, value.0) }),
       None => napi::Error::new(Status::PendingException, "an exception is pending"),
     }
+  }
+}
+
+fn attach_frames(env: RawEnv, state: &EnvState, value: Value, frames: Vec<FrameInfo>) {
+  if let (Some(attach), Some(frames)) = (state.attach_frames(env), to_value(env, frames)) {
+    // The helper never throws; if the environment is going down there is nothing to report to.
+    let _ = env.call(env.undefined(), attach, &[value, frames]);
   }
 }
 

@@ -5,11 +5,12 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::{AsContextMut, Extern, Global, GlobalType, Mutability, RootScope, StoreContextMut};
 
-use crate::extern_ref::JsReference;
 use crate::extern_type::{ExternTypeInfo, global_info};
 use crate::failure::{Failure, FailureKind};
+use crate::float_bits::{Floats, float_from_bits};
 use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
 use crate::raw_env::{RawEnv, Value};
+use crate::reference::JsReference;
 use crate::signature::parse_type_name;
 use crate::store::{StoreData, StoreInner};
 use crate::values::{Ready, describe, expectation};
@@ -43,7 +44,7 @@ pub fn global_new(
       .ok_or_else(|| Failure::type_error(format!("\"{}\" is not a value type", config.content)))?;
     let mutability = if config.mutable { Mutability::Var } else { Mutability::Const };
     let value = Value(value.raw());
-    let ready = store.prepare(raw, &content, value)?.ok_or_else(|| wrong_value(raw, &content, value))?;
+    let ready = store.prepare(raw, &content, value)?.ok_or_else(|| wrong_value(raw, "value", &content, value))?;
     with_ready(raw, &store, &content, value, ready, |mut ctx, val| {
       let global = Global::new(ctx.as_context_mut(), GlobalType::new(content.clone(), mutability), val)
         .map_err(|error| Failure::new(FailureKind::Limit, format!("the global could not be made: {error:#}")))?;
@@ -70,8 +71,8 @@ pub fn global_type(
 }
 
 #[cold]
-fn wrong_value(env: RawEnv, ty: &wasmtime::ValType, value: Value) -> Failure {
-  Failure::type_error(format!("value: expected {}, got {}", expectation(ty), describe(env, value)))
+pub fn wrong_value(env: RawEnv, what: &str, ty: &wasmtime::ValType, value: Value) -> Failure {
+  Failure::type_error(format!("{what}: expected {}, got {}", expectation(ty), describe(env, value)))
 }
 
 /// Finishes a conversion and uses the value, all in one access to the store, so that a reference stays rooted. `use_val`
@@ -91,7 +92,7 @@ pub fn with_ready<R>(
       None => Ok(None),
     }
   })??;
-  used.ok_or_else(|| wrong_value(env, ty, value))
+  used.ok_or_else(|| wrong_value(env, "value", ty, value))
 }
 
 /// Reads something that may be a reference, and converts it.
@@ -127,14 +128,41 @@ fn set(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
     return Err(Failure::type_error("the global is immutable"));
   }
   let content = ty.content();
-  let ready = store.prepare(env, content, value)?.ok_or_else(|| wrong_value(env, content, value))?;
+  let ready = store.prepare(env, content, value)?.ok_or_else(|| wrong_value(env, "value", content, value))?;
   with_ready(env, &store, content, value, ready, |ctx, val| {
     global.set(ctx, val).map_err(|error| Failure::type_error(format!("{error:#}")))
   })?;
   Ok(env.undefined())
 }
 
+/// The bits of a float.
+fn get_bits(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, index, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let global = global_at(&store, index_arg(env, index)?)?;
+  let val = store.with(|mut ctx| match global.ty(&ctx).content() {
+    wasmtime::ValType::F32 | wasmtime::ValType::F64 => Some(global.get(ctx.as_context_mut())),
+    _ => None,
+  })?;
+  let bits = val.and_then(|val| Floats::Bits.number_to_js(env, &val));
+  bits.ok_or_else(|| Failure::internal("the global holds no float"))?.map_err(|_| Failure::Pending)
+}
+
+/// Sets a float to that of the given bits.
+fn set_bits(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, index, value, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let global = global_at(&store, index_arg(env, index)?)?;
+  let ty = store.with(|ctx| global.ty(&ctx))?;
+  let val = float_from_bits(env, ty.content(), value)
+    .map_err(|_| Failure::type_error(format!("bits: expected a bigint, got {}", describe(env, value))))?;
+  store.with(|ctx| global.set(ctx, val))?.map_err(|error| Failure::type_error(format!("{error:#}")))?;
+  Ok(env.undefined())
+}
+
 raw_functions! {
   "globalGet" => get;
   "globalSet" => set;
+  "globalGetBits" => get_bits;
+  "globalSetBits" => set_bits;
 }

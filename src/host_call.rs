@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::{AsContextMut, Caller, FuncType, Val, ValRaw};
 
-use crate::extern_ref::JsReference;
+use crate::exception::{Raised, raise};
 use crate::failure::{Failure, FailureKind, TypedFailure};
+use crate::gc_handles::Root;
 use crate::host_func::{HostFunc, Stack};
 use crate::raw_env::{Kind, RawEnv, Refused, Value};
+use crate::reference::JsReference;
 use crate::signature::Signature;
 use crate::stack_slots::{load_slot, raw_from_slots, raw_to_slots, store_slot};
 use crate::store::{StoreData, StoreInner};
@@ -92,7 +94,7 @@ impl HostBinding {
       // SAFETY: as above.
       Some(stack) => unsafe { self.on_stack(env, store, &mut caller, slots, stack) },
     };
-    outcome.map_err(|failure| self.error(env, failure))
+    outcome.map_err(|failure| raise(caller.as_context_mut(), self.error(env, store, failure)))
   }
 
   #[inline]
@@ -225,7 +227,8 @@ impl HostBinding {
     if store.views.any() {
       store.detach_grown_views(env, caller.as_context_mut());
     }
-    self.with_references(env, store, &mut caller, params, results).map_err(|failure| self.error(env, failure))
+    let outcome = self.with_references(env, store, &mut caller, params, results);
+    outcome.map_err(|failure| raise(caller.as_context_mut(), self.error(env, store, failure)))
   }
 
   fn with_references(
@@ -348,7 +351,10 @@ impl HostBinding {
 
   /// The error that carries what the function has thrown, or what its promise was rejected with.
   #[cold]
-  pub fn thrown(&self, env: RawEnv, value: Value) -> wasmtime::Error {
+  pub fn thrown(&self, env: RawEnv, store: &StoreInner, value: Value) -> wasmtime::Error {
+    if let Ok(Some(Root::Exception(exception))) = store.own_gc_root_of(env, value) {
+      return wasmtime::Error::new(Raised::new(exception));
+    }
     match Thrown::new(env, self.func.state(), value, &self.func.info, self.signature.text()) {
       Ok(thrown) => wasmtime::Error::new(thrown),
       Err(Refused) => going_down(),
@@ -357,10 +363,11 @@ impl HostBinding {
 
   /// The error that carries a failure through wasm.
   #[cold]
-  pub fn error(&self, env: RawEnv, failure: Failure) -> wasmtime::Error {
+  pub fn error(&self, env: RawEnv, store: &StoreInner, failure: Failure) -> wasmtime::Error {
     match failure {
       Failure::Typed(typed) => wasmtime::Error::new(HostFailure(*typed)),
       Failure::Thrown(thrown) => thrown.error,
+      Failure::Exception(exception) => self.thrown(env, store, exception.value),
       Failure::ExitWithResults(exit) => {
         let (code, _) = *exit;
         wasmtime::Error::new(HostFailure(TypedFailure {
@@ -370,7 +377,7 @@ impl HostBinding {
         }))
       }
       Failure::Pending => match env.take_exception() {
-        Some(value) => self.thrown(env, value),
+        Some(value) => self.thrown(env, store, value),
         None => going_down(),
       },
     }
@@ -397,7 +404,7 @@ fn restore(memory: &[AtomicU64], saved: &[u64]) {
 
 /// Whether a promise is as good as any other value.
 fn is_any(ty: &wasmtime::ValType) -> bool {
-  matches!(ty, wasmtime::ValType::Ref(reference) if matches!(reference.heap_type(), wasmtime::HeapType::Extern))
+  matches!(ty, wasmtime::ValType::Ref(reference) if matches!(reference.heap_type(), wasmtime::HeapType::Extern | wasmtime::HeapType::Any))
 }
 
 /// JavaScript is never entered from a fiber; linking sees to that, and this makes sure.

@@ -28,6 +28,8 @@ pub enum Definition {
   Host { func: Arc<HostFunc>, ty: Option<FuncType> },
   /// Something of one store.
   Extern { store_id: u64, item: Extern },
+  /// A shared memory, which any store can import, but which Wasmtime links in one store at a time.
+  Shared(wasmtime::SharedMemory),
 }
 
 /// What to do with imports that are not defined.
@@ -63,7 +65,11 @@ pub struct Resolved {
 impl Resolved {
   pub fn is_store_independent(&self) -> bool {
     self.unknowns != Unknowns::Default
-      && !self.imports.iter().flatten().any(|definition| matches!(definition, Definition::Extern { .. }))
+      && !self
+        .imports
+        .iter()
+        .flatten()
+        .any(|definition| matches!(definition, Definition::Extern { .. } | Definition::Shared(_)))
   }
 
   /// Everything that is wrong; what belongs to a store is checked only when the store is given.
@@ -103,6 +109,10 @@ impl Resolved {
           _ => problems.push(problem("mismatch", Some("func".into()))),
         },
         (Some(Definition::Extern { .. }), None) => {}
+        (Some(Definition::Shared(memory)), _) => {
+          let actual = ExternType::Memory(memory.ty());
+          problems.extend(mismatch(module, name, &expected, &actual, Some(memory.size())));
+        }
         (Some(Definition::Extern { store_id, item }), Some((id, ctx))) => {
           if store_id == id {
             let actual = item.ty(ctx.as_context_mut());
@@ -133,6 +143,13 @@ impl Resolved {
           if let Some(ty) = ty.clone().or_else(|| import.ty().func().cloned()) {
             let binding = HostBinding::new(Arc::clone(func), ty.clone(), slot);
             define_host(&mut linker, import.module(), import.name(), ty, binding, mode).map_err(other_failure)?;
+          }
+        }
+        Some(Definition::Shared(memory)) => {
+          if let Some(ctx) = &mut ctx {
+            linker
+              .define(ctx.as_context_mut(), import.module(), import.name(), memory.clone())
+              .map_err(other_failure)?;
           }
         }
         Some(Definition::Extern { item, .. }) => {
@@ -221,13 +238,19 @@ impl Resolved {
 
   fn run(&self, store: &StoreInner, slot: u32) -> Result<wasmtime::Instance, Failure> {
     let outcome = match &self.shared {
-      Some(shared) if slot == 0 || !self.needs_slot => store.enter(|ctx| shared.instantiate(ctx))?,
+      Some(shared) if slot == 0 || !self.needs_slot => store.enter(|mut ctx| {
+        let made = shared.instantiate(ctx.as_context_mut());
+        made.map_err(|error| store.broken_off(ctx, error))
+      })?,
       _ => {
         let linker = self.link_in(store, slot, Mode::Sync)?;
-        store.enter(|ctx| linker.instantiate(ctx, &self.compiled.module))?
+        store.enter(|mut ctx| {
+          let made = linker.instantiate(ctx.as_context_mut(), &self.compiled.module);
+          made.map_err(|error| store.broken_off(ctx, error))
+        })?
       }
     };
-    outcome.map_err(|error| store.failure(error))
+    outcome.map_err(|end| store.ended(end))
   }
 }
 

@@ -9,13 +9,17 @@ mod compile_pool;
 mod compute_pool;
 mod engine;
 mod env_state;
+mod exception;
 mod export_func;
 mod extern_ref;
 mod extern_type;
 mod failure;
 #[cfg(unix)]
 mod fiber_stacks;
+mod float_bits;
 mod func;
+mod gc_handles;
+mod gc_object;
 mod global;
 mod home;
 mod host_call;
@@ -35,11 +39,15 @@ mod module_cache;
 mod module_info;
 mod raw_call;
 mod raw_env;
+mod reference;
+mod shared_access;
 mod shared_handles;
+mod shared_memory;
 mod signature;
 mod stack_slots;
 mod store;
 mod table;
+mod tag;
 mod tasks;
 mod thrown;
 mod ticker;
@@ -82,8 +90,12 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
     memory::FUNCTIONS,
     memory_access::FUNCTIONS,
     memory_view::FUNCTIONS,
+    shared_memory::FUNCTIONS,
+    shared_access::FUNCTIONS,
     global::FUNCTIONS,
     table::FUNCTIONS,
+    gc_object::FUNCTIONS,
+    exception::FUNCTIONS,
     func::FUNCTIONS,
     export_func::FUNCTIONS,
     instance::FUNCTIONS,

@@ -20,6 +20,7 @@ use crate::host_definition::{HostFuncConfig, NO_SLOT, host_func, store_func};
 use crate::instance_pre::{Definition, InstancePre, Resolved, Unknowns, link_failure, other_failure};
 use crate::module::Module;
 use crate::raw_env::{RawEnv, Value};
+use crate::shared_memory::SharedMemory;
 use crate::store::{Mode, StoreInner};
 
 /// A set of definitions that modules can import.
@@ -68,7 +69,7 @@ impl Linker {
       compiled.module.imports().map(|import| self.get_definition(import.module(), import.name())).collect();
     let needs_slot = imports.iter().flatten().any(|definition| match definition {
       Definition::Host { func, .. } => func.with_module,
-      Definition::Extern { .. } => false,
+      Definition::Extern { .. } | Definition::Shared(_) => false,
     });
     let mut pre = Resolved {
       engine: self.engine.clone(),
@@ -164,6 +165,21 @@ impl Linker {
     define().map_err(|failure| failure.into_napi(raw))
   }
 
+  /// Defines a shared memory.
+  #[napi(catch_unwind)]
+  pub fn define_shared_memory(
+    &self,
+    env: Env,
+    module: String,
+    name: String,
+    memory: &SharedMemory,
+  ) -> napi::Result<()> {
+    memory
+      .in_engine(&self.engine)
+      .and_then(|memory| self.insert(&module, &name, Definition::Shared(memory)))
+      .map_err(|failure| failure.into_napi(RawEnv(env.raw())))
+  }
+
   /// Defines `module.name` also as `asModule.asName`.
   #[napi(catch_unwind)]
   pub fn alias(&self, env: Env, module: String, name: String, as_module: String, as_name: String) -> napi::Result<()> {
@@ -218,6 +234,7 @@ impl Linker {
         Some(Definition::Extern { .. }) => {
           return Err(Failure::type_error(format!("{module}.{name} belongs to another store")));
         }
+        Some(Definition::Shared(memory)) => memory.into(),
         Some(Definition::Host { ty: None, .. }) => {
           return Err(Failure::type_error(format!("{module}.{name} has no type of its own")));
         }

@@ -57,7 +57,7 @@ pub fn memory_new(
 
 /// A number of pages that JavaScript checked to be a whole number from 0 to 2^53.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
-fn pages(number: f64) -> u64 {
+pub fn pages(number: f64) -> u64 {
   number as u64
 }
 

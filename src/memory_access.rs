@@ -146,7 +146,7 @@ fn read_copy(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
 }
 
 /// The bytes of a `Uint8Array` or other buffer source that was passed to read into or write from.
-fn source_arg(env: RawEnv, value: Value) -> Result<(*mut u8, usize), Failure> {
+pub fn source_arg(env: RawEnv, value: Value) -> Result<(*mut u8, usize), Failure> {
   env.buffer_source(value).ok_or_else(|| {
     Failure::type_error(format!("bytes: expected a typed array, DataView or ArrayBuffer, got {}", describe(env, value)))
   })

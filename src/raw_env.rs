@@ -39,6 +39,9 @@ pub enum Kind {
   BigInt,
 }
 
+/// A mark that only this addon puts on objects.
+pub type TypeTag = sys::napi_type_tag;
+
 pub type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 pub type Finalizer = unsafe extern "C" fn(sys::napi_env, *mut c_void, *mut c_void);
 
@@ -307,6 +310,18 @@ impl RawEnv {
   /// A handle of the outer scope; once for each scope.
   pub fn escape(self, scope: sys::napi_escapable_handle_scope, value: Value) -> Result<Value, Refused> {
     out!(napi_escape_handle(self.0, scope, value.0) -> ptr::null_mut()).map(Value)
+  }
+
+  /// Marks an object.
+  pub fn tag(self, object: Value, tag: &TypeTag) -> Result<(), Refused> {
+    // SAFETY: live env, a handle of the current scope, and a tag that Node only reads.
+    let status = unsafe { sys::napi_type_tag_object(self.0, object.0, tag) };
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(Refused) }
+  }
+
+  /// Whether a value is an object with this mark. Runs no JavaScript, also for a proxy.
+  pub fn has_tag(self, value: Value, tag: &TypeTag) -> bool {
+    self.kind(value) == Kind::Object && out!(napi_check_object_type_tag(self.0, value.0, tag) -> false).unwrap_or(false)
   }
 
   /// A value that stands for `data` and owns nothing.

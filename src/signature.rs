@@ -118,17 +118,41 @@ pub fn ref_type_name(ty: &RefType) -> String {
   ty.to_string()
 }
 
+/// The heap types that have a name of their own, in the text format's words.
+fn parse_heap_type(name: &str) -> Option<HeapType> {
+  Some(match name {
+    "extern" => HeapType::Extern,
+    "func" => HeapType::Func,
+    "any" => HeapType::Any,
+    "eq" => HeapType::Eq,
+    "i31" => HeapType::I31,
+    "struct" => HeapType::Struct,
+    "array" => HeapType::Array,
+    "exn" => HeapType::Exn,
+    "none" => HeapType::None,
+    "noextern" => HeapType::NoExtern,
+    "nofunc" => HeapType::NoFunc,
+    "noexn" => HeapType::NoExn,
+    _ => return None,
+  })
+}
+
 /// The type that a JavaScript name stands for; `None` if there is none of that name.
 pub fn parse_type_name(name: &str) -> Option<ValType> {
+  if let Some(heap) = name.strip_prefix("(ref ").and_then(|rest| rest.strip_suffix(')')) {
+    return parse_heap_type(heap).map(|heap| RefType::new(false, heap).into());
+  }
   Some(match name {
     "i32" => ValType::I32,
     "i64" => ValType::I64,
     "f32" => ValType::F32,
     "f64" => ValType::F64,
     "v128" => ValType::V128,
-    "externref" => ValType::EXTERNREF,
-    "funcref" => ValType::FUNCREF,
-    _ => return None,
+    "nullref" => RefType::new(true, HeapType::None).into(),
+    "nullexternref" => RefType::new(true, HeapType::NoExtern).into(),
+    "nullfuncref" => RefType::new(true, HeapType::NoFunc).into(),
+    "nullexnref" => RefType::new(true, HeapType::NoExn).into(),
+    _ => RefType::new(true, parse_heap_type(name.strip_suffix("ref")?).filter(|_| !name.starts_with("no"))?).into(),
   })
 }
 
@@ -137,11 +161,7 @@ pub fn parse_func_type(engine: &Engine, params: &[String], results: &[String]) -
   let parse = |names: &[String]| {
     names
       .iter()
-      .map(|name| {
-        parse_type_name(name).ok_or_else(|| {
-          format!("\"{name}\" is not a value type; expected i32, i64, f32, f64, v128, externref or funcref")
-        })
-      })
+      .map(|name| parse_type_name(name).ok_or_else(|| format!("\"{name}\" is not a value type")))
       .collect::<Result<Vec<_>, _>>()
   };
   Ok(FuncType::new(engine, parse(params)?, parse(results)?))

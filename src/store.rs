@@ -27,6 +27,7 @@ use crate::env_state::{EnvState, STACK_MARGIN};
 use crate::export_func::ExportFunc;
 use crate::extern_ref::FreeList;
 use crate::failure::Failure;
+use crate::gc_handles::GcHandles;
 use crate::instance_slot::InstanceSlot;
 use crate::map_budget::Maps;
 use crate::memory_view::Views;
@@ -108,6 +109,8 @@ pub struct StoreInner {
   pub free_values: Arc<FreeList>,
   /// Live reference values at which the store's garbage is collected.
   pub collect_values_at: Cell<u32>,
+  /// Structs, arrays and exceptions that JavaScript has.
+  pub gc_handles: GcHandles,
   pub views: Views,
   pub memory_reservation: u64,
   pub memory_may_move: bool,
@@ -188,6 +191,7 @@ impl StoreInner {
       pins: Cell::new(0),
       free_values: Arc::default(),
       collect_values_at: Cell::new(1024),
+      gc_handles: GcHandles::default(),
       views: Views::default(),
       memory_reservation: engine.memory_reservation,
       memory_may_move: engine.memory_may_move,

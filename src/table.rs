@@ -57,10 +57,7 @@ pub fn table_new(
   let make = || {
     let store = StoreInner::of(raw, Value(store.raw()))?;
     let Some(ValType::Ref(element)) = parse_type_name(&config.element) else {
-      return Err(Failure::type_error(format!(
-        "element: expected \"funcref\" or \"externref\", got \"{}\"",
-        config.element
-      )));
+      return Err(Failure::type_error(format!("element: expected a reference type, got \"{}\"", config.element)));
     };
     let ty = TableType::new(element.clone(), elements(config.minimum), config.maximum.map(elements));
     if ty.maximum().is_some_and(|maximum| maximum < ty.minimum()) {

@@ -1,10 +1,13 @@
 //! Turns Wasmtime's errors into ours, with the wasm frames they came through. Lives on: the JavaScript thread.
 
-use wasmtime::{AsContextMut, RootScope, Trap, WasmBacktrace};
+use wasmtime::{Trap, WasmBacktrace};
 
 use crate::engine::MAX_FRAMES;
-use crate::failure::{ErrorDetail, Failure, FailureKind, FrameInfo, ThrownFailure};
+use crate::exception::Broken;
+use crate::failure::{ErrorDetail, ExceptionFailure, Failure, FailureKind, FrameInfo, ThrownFailure};
 use crate::host_call::HostFailure;
+use crate::raw_env::RawEnv;
+use crate::reference::JsReference;
 use crate::store::StoreInner;
 use crate::thrown::Thrown;
 
@@ -37,21 +40,41 @@ fn trap_code(trap: Trap) -> (&'static str, String) {
 }
 
 impl StoreInner {
-  /// Sorts an error that came out of wasm.
+  /// Sorts what came out of wasm.
   #[cold]
-  pub fn failure(&self, error: wasmtime::Error) -> Failure {
-    // The frames of the calls that the failed one is nested in.
-    let outer = if error.downcast_ref::<WasmBacktrace>().is_some() {
-      self.with_even_closed(|ctx| WasmBacktrace::force_capture(&ctx)).map_or(0, |trace| trace.frames().len())
-    } else {
-      0
-    };
-    self.failure_in(error, outer)
+  pub fn failure(&self, env: RawEnv, broken: Broken) -> Failure {
+    let Broken { error, outer_frames, exception } = broken;
+    match exception {
+      None => self.sorted(error, outer_frames),
+      Some(exception) => {
+        let reference = self.with_even_closed(|ctx| self.uncaught_to_js(env, ctx, &exception));
+        match reference.and_then(|reference| reference) {
+          Ok(reference) => self.exception_failure(env, &error, outer_frames, reference),
+          Err(failure) => failure,
+        }
+      }
+    }
   }
 
-  /// As `failure`, for an error whose trace ends with so many frames of outer calls.
+  /// The failure of an exception that nobody has caught.
   #[cold]
-  pub fn failure_in(&self, error: wasmtime::Error, outer_frames: usize) -> Failure {
+  pub fn exception_failure(
+    &self,
+    env: RawEnv,
+    error: &wasmtime::Error,
+    outer_frames: usize,
+    reference: JsReference,
+  ) -> Failure {
+    let trace = error.downcast_ref::<WasmBacktrace>();
+    let frames = trace.map(|trace| self.frames(trace, outer_frames)).unwrap_or_default();
+    match self.reference_value(env, reference) {
+      Ok(value) => Failure::Exception(Box::new(ExceptionFailure { value, frames })),
+      Err(failure) => failure,
+    }
+  }
+
+  /// An error whose trace ends with so many frames of outer calls.
+  fn sorted(&self, error: wasmtime::Error, outer_frames: usize) -> Failure {
     let trace = error.downcast_ref::<WasmBacktrace>();
     let mut frames = trace.map(|trace| self.frames(trace, outer_frames)).unwrap_or_default();
     if let Some(thrown) = error.downcast_ref::<Thrown>() {
@@ -81,15 +104,6 @@ impl StoreInner {
         let (code, text) = trap_code(trap);
         let detail = ErrorDetail { trap_code: Some(code.to_owned()), ..detail };
         Failure::with_detail(FailureKind::Trap, text, detail)
-      }
-      None if error.is::<wasmtime::ThrownException>() => {
-        // The store would otherwise hold the exception until the next one.
-        let _ = self.with_even_closed(|ctx| {
-          let mut scope = RootScope::new(ctx);
-          let _ = scope.as_context_mut().take_pending_exception();
-        });
-        let detail = ErrorDetail { trap_code: Some("uncaught-exception".into()), ..detail };
-        Failure::with_detail(FailureKind::Trap, "uncaught exception of the guest", detail)
       }
       None => {
         let text = error.root_cause().to_string();
@@ -142,8 +156,8 @@ impl StoreInner {
   }
 }
 
-/// Wasmtime reports memory and table allocation that the system or a limit refused as plain text.
-fn is_limit(text: &str) -> bool {
+/// Wasmtime reports allocation that the system or a limit refused as plain text.
+pub fn is_limit(text: &str) -> bool {
   ["minimum size", "resource limit", "Cannot allocate", "out of memory", "exceeds", "limit"]
     .iter()
     .any(|hint| text.contains(hint))

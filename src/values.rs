@@ -1,15 +1,16 @@
 //! Converts values between JavaScript and wasm: the one place where that happens.
 //!
-//! i32, f32, f64 are numbers; i64 is a bigint (modulo 2^64); v128 is a `Uint8Array` of 16 bytes, little-endian; an
-//! `externref` is any value; a `funcref` is a `Func` or null.
+//! i32, f32, f64 are numbers; i64 is a bigint (modulo 2^64); v128 is a `Uint8Array` of 16 bytes, little-endian. References
+//! are in `reference.rs`.
 
-use wasmtime::{AsContextMut, StoreContextMut, V128, Val, ValRaw, ValType};
+use wasmtime::{AsContextMut, HeapType, RefType, StoreContextMut, V128, Val, ValRaw, ValType};
 
-use crate::extern_ref::{ExternSlot, FUNCTIONS, JsReference};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::raw_env::{Kind, RawEnv, Refused, Value};
+use crate::reference::{JsReference, ReadyReference};
 use crate::signature::{ValueKind, type_name};
-use crate::store::{CORE, StoreData, StoreInner};
+use crate::store::{StoreData, StoreInner};
+use crate::trace::is_limit;
 
 /// Converts a number or vector. Refused if the value is not of the kind; never runs JavaScript.
 #[inline]
@@ -71,15 +72,27 @@ pub fn expectation(ty: &ValType) -> String {
     ValType::I32 | ValType::F32 | ValType::F64 => format!("a number ({ty})"),
     ValType::I64 => "a bigint (i64)".into(),
     ValType::V128 => "a Uint8Array of 16 bytes (v128)".into(),
-    ValType::Ref(reference) => match reference.heap_type() {
-      wasmtime::HeapType::Extern if !reference.is_nullable() => "any value but null (externref)".into(),
-      wasmtime::HeapType::Func | wasmtime::HeapType::ConcreteFunc(_) => {
-        let or_null = if reference.is_nullable() { " or null" } else { "" };
-        format!("a Func of the same store{or_null} ({})", type_name(ty))
-      }
-      _ => format!("a value of type {}", type_name(ty)),
-    },
+    ValType::Ref(reference) => expected_reference(reference, &type_name(ty)),
   }
+}
+
+fn expected_reference(ty: &RefType, name: &str) -> String {
+  let what = match ty.heap_type() {
+    HeapType::Extern if !ty.is_nullable() => return "any value but null (externref)".into(),
+    HeapType::Any if !ty.is_nullable() => return format!("any value but null ({name})"),
+    HeapType::Func | HeapType::ConcreteFunc(_) => "a Func of the same store",
+    HeapType::Eq => "a StructRef, an ArrayRef, a whole number of 31 bits",
+    HeapType::I31 => "a whole number from -1073741824 to 1073741823",
+    HeapType::Struct => "a StructRef",
+    HeapType::Array => "an ArrayRef",
+    HeapType::ConcreteStruct(_) => "a StructRef of that type",
+    HeapType::ConcreteArray(_) => "an ArrayRef of that type",
+    HeapType::Exn | HeapType::ConcreteExn(_) => "a WasmException of the same store",
+    HeapType::None | HeapType::NoExtern | HeapType::NoFunc | HeapType::NoExn => return format!("null ({name})"),
+    _ => return format!("a value of type {name}"),
+  };
+  let or_null = if ty.is_nullable() { " or null" } else { "" };
+  format!("{what}{or_null} ({name})")
 }
 
 /// What came instead, for error messages; runs no JavaScript.
@@ -103,8 +116,7 @@ pub fn describe(env: RawEnv, value: Value) -> String {
 /// A value whose conversion so far has run all the JavaScript that it may run, and needs no Node-API any more.
 pub enum Ready {
   Val(Val),
-  /// Kept for an `externref` that is still to be made.
-  Extern(ExternSlot),
+  Reference(ReadyReference),
 }
 
 impl StoreInner {
@@ -117,7 +129,7 @@ impl StoreInner {
       ValType::F32 => env.get_double(value).ok().map(|number| Ready::Val(Val::F32((number as f32).to_bits()))),
       ValType::F64 => env.get_double(value).ok().map(|number| Ready::Val(Val::F64(number.to_bits()))),
       ValType::V128 => vector_from_js(env, value).ok().map(|bits| Ready::Val(Val::V128(V128::from(bits)))),
-      ValType::Ref(reference) => self.prepare_reference(env, reference, value)?,
+      ValType::Ref(reference) => self.prepare_reference(env, reference, value)?.map(Ready::Reference),
     })
   }
 
@@ -127,16 +139,18 @@ impl StoreInner {
   /// not seen from elsewhere: see [`StoreInner::with_allocating`].
   pub fn finish(
     &self,
-    mut ctx: StoreContextMut<'_, StoreData>,
+    ctx: StoreContextMut<'_, StoreData>,
     ty: &ValType,
     ready: Ready,
   ) -> Result<Option<Val>, Failure> {
     match ready {
-      Ready::Val(val @ Val::FuncRef(Some(_))) => Ok(val.matches_ty(&mut ctx, ty).unwrap_or(false).then_some(val)),
       Ready::Val(val) => Ok(Some(val)),
-      Ready::Extern(slot) => {
-        let rooted = self.extern_ref(ctx, slot).map_err(|error| Failure::internal(error.to_string()))?;
-        Ok(Some(Val::ExternRef(Some(rooted))))
+      Ready::Reference(reference) => {
+        self.finish_reference(ctx, ty, reference).map_err(|error| {
+          // The guest may have filled the heap in which the reference would have its place.
+          let text = error.to_string();
+          Failure::new(if is_limit(&text) { FailureKind::Limit } else { FailureKind::Internal }, text)
+        })
       }
     }
   }
@@ -152,23 +166,6 @@ impl StoreInner {
       Some(value) => value.map(JsReference::Value).map_err(|_| Failure::Pending),
       None => self.reference_to_js(env, ctx.as_context_mut(), val),
     }
-  }
-
-  /// Second half: a function handle becomes its `Func`, made by the package's own TypeScript if it is new.
-  pub fn reference_value(&self, env: RawEnv, reference: JsReference) -> Result<Value, Failure> {
-    let index = match reference {
-      JsReference::Value(value) => return Ok(value),
-      JsReference::Func(index) => index,
-    };
-    let functions = self.holder_part(env, FUNCTIONS)?;
-    let known = env.get_element(functions, index).map_err(|_| Failure::Pending)?;
-    if env.kind(known) == Kind::Object {
-      return Ok(known);
-    }
-    let core = self.holder_part(env, CORE)?;
-    let wrap = self.state.wrap_func(env).ok_or_else(|| Failure::internal("the environment is not registered"))?;
-    let index = env.uint32(index).map_err(|_| Failure::Pending)?;
-    env.call(env.undefined(), wrap, &[core, index]).map_err(|_| Failure::Pending)
   }
 }
 

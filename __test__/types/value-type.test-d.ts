@@ -1,7 +1,16 @@
 // Checked by `tsc --noEmit`: a wrong type is a compile error, and so is an expected error that does not come.
 import type { ValueType } from '../../dist/api.js'
 import type { Func } from '../../dist/func.js'
-import type { ArgsOf, ResultsOf, ValueOf, ValueTypeName } from '../../dist/value-type.js'
+import type { ArrayRef, StructRef } from '../../dist/gc-ref.js'
+import type {
+  ArgsOf,
+  NullableRefTypeName,
+  RefTypeName,
+  ResultsOf,
+  ValueOf,
+  ValueTypeName,
+} from '../../dist/value-type.js'
+import type { WasmException } from '../../dist/wasm-exception.js'
 
 /** `true` only for identical types: `any` is equal to nothing but `any`, and `readonly` counts. */
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -13,7 +22,11 @@ type Callback<P extends readonly ValueTypeName[], R extends readonly ValueTypeNa
 ) => ResultsOf<R>
 
 // Names
-expectTrue<Equal<ValueTypeName, 'i32' | 'i64' | 'f32' | 'f64' | 'v128' | 'externref' | 'funcref'>>()
+expectTrue<
+  Equal<Extract<ValueTypeName, `${string}32` | `${string}64` | 'v128'>, 'i32' | 'i64' | 'f32' | 'f64' | 'v128'>
+>()
+expectTrue<Equal<Exclude<ValueTypeName, RefTypeName>, 'i32' | 'i64' | 'f32' | 'f64' | 'v128'>>()
+expectTrue<Equal<Extract<NullableRefTypeName, 'anyref' | '(ref any)' | 'nullref'>, 'anyref' | 'nullref'>>()
 
 // One value
 expectTrue<Equal<ValueOf<'i32'>, number>>()
@@ -23,6 +36,14 @@ expectTrue<Equal<ValueOf<'f64'>, number>>()
 expectTrue<Equal<ValueOf<'v128'>, Uint8Array>>()
 expectTrue<Equal<ValueOf<'externref'>, any>>()
 expectTrue<Equal<ValueOf<'funcref'>, Func | null>>()
+expectTrue<Equal<ValueOf<'anyref'>, any>>()
+expectTrue<Equal<ValueOf<'i31ref'>, number | null>>()
+expectTrue<Equal<ValueOf<'eqref'>, StructRef | ArrayRef | number | null>>()
+expectTrue<Equal<ValueOf<'structref'>, StructRef | null>>()
+expectTrue<Equal<ValueOf<'(ref array)'>, ArrayRef>>()
+expectTrue<Equal<ValueOf<'exnref'>, WasmException | null>>()
+expectTrue<Equal<ValueOf<'nullref'>, null>>()
+expectTrue<Equal<ValueOf<'(ref func)'>, Func>>()
 expectTrue<Equal<ValueOf<'i32' | 'i64'>, number | bigint>>()
 expectTrue<Equal<ValueOf<typeof ValueType.I32>, number>>()
 expectTrue<Equal<ValueOf<typeof ValueType.I64>, bigint>>()

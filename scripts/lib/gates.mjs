@@ -1,4 +1,7 @@
+import { existsSync, readdirSync } from 'node:fs'
+
 import { at, filesOf, foreignAddon, hashOf, run, runNode, tool } from './project.mjs'
+import { prepareSuite } from './spec-suite.mjs'
 import { addonIsCurrent, generatedFiles } from './steps.mjs'
 
 /** The contents of the generated files, to be taken before the setup may regenerate them. */
@@ -15,6 +18,9 @@ async function cargo(...args) {
   if (result.missing && foreignAddon() !== undefined) return { skipped: 'cargo is not installed' }
   return result
 }
+
+/** Crates of their own, which are no part of the addon. */
+const tools = readdirSync(at('tools')).filter((name) => existsSync(at('tools', name, 'Cargo.toml')))
 
 const node = (file, ...args) => command(runNode([file, ...args], { capture: true }))
 
@@ -38,6 +44,10 @@ function generatedIsCurrent(before) {
  */
 export const gates = (before) => [
   { name: 'rustfmt', check: () => cargo('fmt', '--check') },
+  ...tools.map((tool) => ({
+    name: `rustfmt of tools/${tool}`,
+    check: () => cargo('fmt', '--check', '--manifest-path', at('tools', tool, 'Cargo.toml')),
+  })),
   {
     name: 'clippy',
     note: 'one or two minutes the first time',
@@ -49,4 +59,6 @@ export const gates = (before) => [
   { name: 'oxlint', check: () => node(tool('oxlint'), '--deny-warnings') },
   { name: 'prettier', check: () => node(tool('prettier'), '--check', '.') },
   { name: 'generated files', check: async () => generatedIsCurrent(before) },
+  // What the tests in __test__/spec run.
+  { name: 'official test suite', note: 'half a minute the first time', check: prepareSuite },
 ]

@@ -42,16 +42,16 @@ impl StoreInner {
     let externs = self.externs.borrow();
     let mut keys = self.extern_keys.borrow_mut();
     let (keyed, map) = &mut *keys;
-    if externs.iter().all(|other| matches!(other, Extern::Func(_))) || matches!(item, Extern::SharedMemory(_)) {
+    if externs.iter().all(|other| matches!(other, Extern::Func(_))) {
       return None;
     }
     for (index, other) in externs.iter().enumerate().skip(*keyed) {
-      if !matches!(other, Extern::Func(_) | Extern::SharedMemory(_)) {
-        map.insert(format!("{other:?}"), u32::try_from(index).unwrap_or(u32::MAX));
+      if !matches!(other, Extern::Func(_)) {
+        map.insert(key(other), u32::try_from(index).unwrap_or(u32::MAX));
       }
     }
     *keyed = externs.len();
-    map.get(&format!("{item:?}")).copied()
+    map.get(&key(item)).copied()
   }
 
   #[inline]
@@ -104,5 +104,14 @@ impl StoreInner {
 
   pub fn slot_count(&self) -> usize {
     self.slots.borrow().len()
+  }
+}
+
+/// What tells an extern other than a function from others.
+fn key(item: &Extern) -> String {
+  match item {
+    // Its debug text does not say which one it is. Its address is its own as long as the store has it.
+    Extern::SharedMemory(memory) => format!("{:p}", memory.data().as_ptr()),
+    other => format!("{other:?}"),
   }
 }

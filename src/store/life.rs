@@ -69,6 +69,7 @@ impl StoreInner {
     self.extern_keys.take();
     self.func_indexes.take();
     self.slots.take();
+    self.gc_handles.clear(&self.state);
   }
 
   /// Frees a closed store that no native frame uses any more.
@@ -198,6 +199,7 @@ impl Drop for StoreInner {
       tasks.abort();
     }
     self.store.get_mut().take();
+    self.gc_handles.clear(&self.state);
     self.state.release(self.holder.replace(ptr::null_mut()));
   }
 }
@@ -261,12 +263,14 @@ pub fn store_is_closed(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unk
   StoreInner::of(raw, Value(store.raw())).map_or(true, |store| store.is_closed())
 }
 
-/// Collects the store's garbage: reference values that wasm no longer holds.
+/// Collects the store's garbage: reference values that wasm no longer holds, and objects of wasm that JavaScript no longer
+/// holds.
 #[napi(catch_unwind)]
 pub fn store_gc(env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<()> {
   let raw = RawEnv(env.raw());
   let collect = || {
     let inner = StoreInner::of(raw, Value(store.raw()))?;
+    inner.gc_handles.sweep(raw, &inner.state);
     inner.with_allocating(|mut ctx| ctx.gc(None))?.map_err(|error| Failure::internal(error.to_string()))?;
     inner.clear_freed_values(raw)
   };

@@ -234,14 +234,14 @@ impl StoreInner {
       Ok(Answer::Done) => reply(frame, Ok(())),
       Ok(Answer::Waits(_)) if in_place => {
         let failure = binding.promise();
-        reply(frame, Err(binding.error(env, failure)));
+        reply(frame, Err(binding.error(env, self, failure)));
       }
       Ok(Answer::Waits(promise)) => {
         HostFrame::at(frame).waits = true;
         // The scope of the host calls ends with this run of the driver.
         return env.escape(self.host_scope.get().scope, promise).map(Some).map_err(|_| Failure::Pending);
       }
-      Err(failure) => reply(frame, Err(binding.error(env, failure))),
+      Err(failure) => reply(frame, Err(binding.error(env, self, failure))),
     }
     Ok(None)
   }
@@ -259,9 +259,9 @@ impl StoreInner {
         // Reading the results may run JavaScript.
         let _entry = self.drive_entry();
         // SAFETY: as in `host_call`.
-        unsafe { binding.settle_for(env, self, frame, value) }.map_err(|failure| binding.error(env, failure))
+        unsafe { binding.settle_for(env, self, frame, value) }.map_err(|failure| binding.error(env, self, failure))
       }
-      Err(reason) => Err(binding.thrown(env, reason)),
+      Err(reason) => Err(binding.thrown(env, self, reason)),
     };
     if !self.is_closed() {
       reply(frame, outcome);

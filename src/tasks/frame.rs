@@ -11,6 +11,7 @@ use wasmtime::{AsContextMut, Caller, StoreContextMut, Val};
 
 use super::notice::Notice;
 use super::{Operation, Signal, Tasks};
+use crate::exception::raise;
 use crate::host_call::HostBinding;
 use crate::store::StoreData;
 
@@ -131,7 +132,7 @@ pub unsafe fn host_future<'a>(
     let mut signal = Signal::HostCall;
     loop {
       match next(tasks, &pointer, signal).await {
-        Event::Reply(reply) => return reply,
+        Event::Reply(reply) => return reply.map_err(|error| raise(caller.as_context_mut(), error)),
         Event::Command(Command::Operation(operation)) => {
           // Boxed, because it is large and rare, and this future is made for every host call.
           // SAFETY: an operation stays where it is while it is under way.

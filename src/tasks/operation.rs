@@ -4,22 +4,18 @@
 
 use std::rc::Rc;
 
-use wasmtime::{AsContextMut, ExternRef, Func, OwnedRooted, RootScope, StoreContextMut, Val, ValType, WasmBacktrace};
+use wasmtime::{AsContextMut, Func, RootScope, StoreContextMut, Val, ValType};
 
-use crate::extern_ref::JsReference;
+use crate::exception::Broken;
 use crate::failure::{Failure, FailureKind, TypedFailure};
+use crate::float_bits::Floats;
 use crate::host_call::HostFailure;
 use crate::instance_pre::Resolved;
 use crate::instance_slot::{INSTANCES, InstanceSlot};
 use crate::raw_env::{RawEnv, Value};
+use crate::reference::Owned;
 use crate::store::{StoreData, StoreInner};
-use crate::values::{Ready, results_to_js, val_to_js};
-
-/// A result that needs no store.
-pub enum Output {
-  Val(Val),
-  Extern(OwnedRooted<ExternRef>),
-}
+use crate::values::{Ready, results_to_js};
 
 /// What an operation does.
 pub enum Work {
@@ -34,11 +30,13 @@ pub struct Call {
   pub params: Vec<Ready>,
   /// How many there will be.
   pub results: usize,
+  /// In which form they are wanted.
+  pub floats: Floats,
 }
 
 /// What an operation has made.
 pub enum Made {
-  Values(Vec<Output>),
+  Values(Vec<Owned>),
   Instance(wasmtime::Instance),
 }
 
@@ -48,12 +46,6 @@ enum Input {
   Instantiate(wasmtime::InstancePre<StoreData>),
 }
 
-/// An error of wasm, and how many of its frames belong to the calls that it is nested in.
-pub struct Broken {
-  pub error: wasmtime::Error,
-  pub outer_frames: usize,
-}
-
 pub struct Operation {
   work: Option<Work>,
   input: Option<Input>,
@@ -61,6 +53,7 @@ pub struct Operation {
   slot: *const InstanceSlot,
   /// The slot of the instance that it makes.
   made_slot: Option<u32>,
+  floats: Floats,
   pub outcome: Option<Result<Made, Broken>>,
   /// It was asked to stop.
   pub stopped: bool,
@@ -72,8 +65,21 @@ pub struct Operation {
 
 impl Operation {
   pub fn new(work: Work, slot: *const InstanceSlot) -> Self {
-    let made_slot = if let Work::Instantiate(_, slot) = &work { Some(*slot) } else { None };
-    Self { work: Some(work), input: None, slot, made_slot, outcome: None, stopped: false, ended: false, again: false }
+    let (made_slot, floats) = match &work {
+      Work::Instantiate(_, slot) => (Some(*slot), Floats::Numbers),
+      Work::Call(call) => (None, call.floats),
+    };
+    Self {
+      work: Some(work),
+      input: None,
+      slot,
+      made_slot,
+      floats,
+      outcome: None,
+      stopped: false,
+      ended: false,
+      again: false,
+    }
   }
 
   pub fn slot(&self) -> Option<&InstanceSlot> {
@@ -126,7 +132,7 @@ impl Operation {
       let outcome = match input {
         Some(Input::Call(input)) => call(input, ctx).await.map(Made::Values),
         Some(Input::Instantiate(pre)) => instantiate(pre, ctx).await.map(Made::Instance),
-        None => Err(Broken { error: wasmtime::Error::msg("the operation was not prepared"), outer_frames: 0 }),
+        None => Err(Broken::without_frames(wasmtime::Error::msg("the operation was not prepared"))),
       };
       this.end(outcome);
     }
@@ -137,22 +143,16 @@ impl Operation {
     if let Some(slot) = self.made_slot {
       return self.finish_instance(env, store, slot);
     }
+    let floats = self.floats;
     let references = self
-      .outputs(store)?
+      .outputs(env, store)?
       .into_iter()
-      .map(|output| match output {
-        Output::Val(Val::FuncRef(Some(func))) => {
-          store.with_even_closed(|ctx| store.register(func.into(), ctx)).map(JsReference::Func)
-        }
-        Output::Val(val) => match val_to_js(env, &val) {
-          Some(value) => value.map(JsReference::Value).map_err(|_| Failure::Pending),
-          None => store.with_even_closed(|ctx| store.val_to_reference(env, ctx, val))?,
-        },
-        Output::Extern(owned) => store.with_even_closed(|ctx| {
+      .map(|output| {
+        store.with_even_closed(|ctx| {
           let mut scope = RootScope::new(ctx);
-          let rooted = owned.to_rooted(&mut scope);
-          store.val_to_reference(env, scope.as_context_mut(), Val::ExternRef(Some(rooted)))
-        })?,
+          let val = output.to_val(scope.as_context_mut());
+          floats.val_to_reference(env, store, scope.as_context_mut(), val)
+        })?
       })
       .collect::<Result<Vec<_>, Failure>>()?;
     let values =
@@ -165,20 +165,20 @@ impl Operation {
   }
 
   /// The values of a call with numbers only, in Wasmtime's form.
-  pub fn finish_numbers(mut self, store: &StoreInner) -> Result<Vec<Val>, Failure> {
-    let numbers = self.outputs(store)?.into_iter().map(|output| match output {
-      Output::Val(val) => val,
-      Output::Extern(_) => Val::I32(0),
+  pub fn finish_numbers(mut self, env: RawEnv, store: &StoreInner) -> Result<Vec<Val>, Failure> {
+    let numbers = self.outputs(env, store)?.into_iter().map(|output| match output {
+      Owned::Val(val) => val,
+      Owned::Extern(_) | Owned::Any(_) | Owned::Exception(_) => Val::I32(0),
     });
     Ok(numbers.collect())
   }
 
   /// What a call has given.
-  fn outputs(&mut self, store: &StoreInner) -> Result<Vec<Output>, Failure> {
+  fn outputs(&mut self, env: RawEnv, store: &StoreInner) -> Result<Vec<Owned>, Failure> {
     match self.outcome.take() {
       Some(Ok(Made::Values(outputs))) => Ok(outputs),
       Some(Ok(Made::Instance(_))) => Ok(Vec::new()),
-      Some(Err(Broken { error, outer_frames })) => Err(store.failure_in(error, outer_frames)),
+      Some(Err(broken)) => Err(store.failure(env, broken)),
       None => Err(self.unfinished(store)),
     }
   }
@@ -191,7 +191,7 @@ impl Operation {
         return env.uint32(index).map_err(|_| Failure::Pending);
       }
       Some(Ok(Made::Values(_))) | None => self.unfinished(store),
-      Some(Err(Broken { error, outer_frames })) => store.failure_in(error, outer_frames),
+      Some(Err(broken)) => store.failure(env, broken),
     };
     if failure.is_limit() && !self.again && !store.is_closed() {
       // Perhaps what is in the way is only waiting to be collected: to be tried again, in the same slot.
@@ -246,8 +246,8 @@ impl Pointer {
   }
 }
 
-async fn call(call: Call, ctx: StoreContextMut<'_, StoreData>) -> Result<Vec<Output>, Broken> {
-  let Call { func, types, params, results } = call;
+async fn call(call: Call, ctx: StoreContextMut<'_, StoreData>) -> Result<Vec<Owned>, Broken> {
+  let Call { func, types, params, results, .. } = call;
   // References made here are rooted for this call only.
   let mut scope = RootScope::new(ctx);
   let mut vals = Vec::with_capacity(params.len());
@@ -260,27 +260,24 @@ async fn call(call: Call, ctx: StoreContextMut<'_, StoreData>) -> Result<Vec<Out
       Ok(Some(val)) => vals.push(val),
       Ok(None) => {
         let expected = crate::values::expectation(ty);
-        return Err(refused(format!("param[{index}] expected {expected}, got a function of another type")));
+        return Err(refused(format!("param[{index}] expected {expected}, got a value of another type")));
       }
       Err(Failure::Typed(typed)) => {
-        return Err(Broken { error: wasmtime::Error::new(HostFailure(*typed)), outer_frames: 0 });
+        return Err(Broken::without_frames(wasmtime::Error::new(HostFailure(*typed))));
       }
       Err(_) => return Err(refused(format!("param[{index}] could not be passed"))),
     }
   }
   let mut values = vec![Val::I32(0); results];
   if let Err(error) = func.call_async(&mut scope, &vals, &mut values).await {
-    return Err(broken(error, &mut scope));
+    return Err(Broken::new(scope.as_context_mut(), error));
   }
   let mut outputs = Vec::with_capacity(values.len());
   for val in values {
-    outputs.push(match val {
-      Val::ExternRef(Some(rooted)) => match rooted.to_owned_rooted(&mut scope) {
-        Ok(owned) => Output::Extern(owned),
-        Err(error) => return Err(broken(error, &mut scope)),
-      },
-      val => Output::Val(val),
-    });
+    match Owned::new(scope.as_context_mut(), val) {
+      Ok(owned) => outputs.push(owned),
+      Err(error) => return Err(Broken::new(scope.as_context_mut(), error)),
+    }
   }
   Ok(outputs)
 }
@@ -291,16 +288,11 @@ async fn instantiate(
 ) -> Result<wasmtime::Instance, Broken> {
   match pre.instantiate_async(&mut ctx).await {
     Ok(instance) => Ok(instance),
-    Err(error) => Err(broken(error, &mut ctx)),
+    Err(error) => Err(Broken::new(ctx, error)),
   }
 }
 
 fn refused(message: String) -> Broken {
   let typed = TypedFailure { kind: FailureKind::Type, message, detail: crate::failure::ErrorDetail::default() };
-  Broken { error: wasmtime::Error::new(HostFailure(typed)), outer_frames: 0 }
-}
-
-/// The frames of the calls around an operation are on the stack now, and in the error's trace.
-fn broken(error: wasmtime::Error, ctx: &mut impl AsContextMut) -> Broken {
-  Broken { error, outer_frames: WasmBacktrace::force_capture(ctx.as_context_mut()).frames().len() }
+  Broken::without_frames(wasmtime::Error::new(HostFailure(typed)))
 }
