@@ -2,10 +2,12 @@
 
 use wasmtime::{AsContextMut, RootScope, Trap, WasmBacktrace};
 
+use crate::core_dump::CoreDump;
 use crate::engine::MAX_FRAMES;
 use crate::failure::{ErrorDetail, Failure, FailureKind, FrameInfo, ThrownFailure};
 use crate::host_call::HostFailure;
 use crate::store::StoreInner;
+use crate::tasks::Broken;
 use crate::thrown::Thrown;
 
 /// The code that JavaScript knows a trap by, and its text in wazero's words where it has any.
@@ -46,12 +48,14 @@ impl StoreInner {
     } else {
       0
     };
-    self.failure_in(error, outer)
+    let coredump = self.with_even_closed(|ctx| CoreDump::of(&error, ctx)).ok().flatten();
+    self.failure_in(Broken { error, outer_frames: outer, coredump })
   }
 
-  /// As `failure`, for an error whose trace ends with so many frames of outer calls.
+  /// As `failure`, for an error of which is known what only the store can tell.
   #[cold]
-  pub fn failure_in(&self, error: wasmtime::Error, outer_frames: usize) -> Failure {
+  pub fn failure_in(&self, broken: Broken) -> Failure {
+    let Broken { error, outer_frames, coredump } = broken;
     let trace = error.downcast_ref::<WasmBacktrace>();
     let mut frames = trace.map(|trace| self.frames(trace, outer_frames)).unwrap_or_default();
     if let Some(thrown) = error.downcast_ref::<Thrown>() {
@@ -73,7 +77,12 @@ impl StoreInner {
       return Failure::with_detail(typed.kind, typed.message.clone(), detail);
     }
     let trap = error.downcast_ref::<Trap>().copied();
-    let detail = ErrorDetail { frames: Some(frames), ..ErrorDetail::default() };
+    let detail = ErrorDetail { frames: Some(frames), coredump, ..ErrorDetail::default() };
+    match trap {
+      Some(Trap::Interrupt) => self.counts.interrupted(),
+      None if !error.is::<wasmtime::ThrownException>() => {}
+      _ => self.counts.trapped(),
+    }
     match trap {
       Some(Trap::Interrupt) => Failure::with_detail(FailureKind::Interrupted, "the call was interrupted", detail),
       Some(Trap::OutOfFuel) => Failure::with_detail(FailureKind::OutOfFuel, "all fuel was consumed", detail),

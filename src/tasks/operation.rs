@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use wasmtime::{AsContextMut, ExternRef, Func, OwnedRooted, RootScope, StoreContextMut, Val, ValType, WasmBacktrace};
 
+use crate::core_dump::CoreDump;
 use crate::extern_ref::JsReference;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::host_call::HostFailure;
@@ -52,6 +53,7 @@ enum Input {
 pub struct Broken {
   pub error: wasmtime::Error,
   pub outer_frames: usize,
+  pub coredump: Option<CoreDump>,
 }
 
 pub struct Operation {
@@ -126,7 +128,9 @@ impl Operation {
       let outcome = match input {
         Some(Input::Call(input)) => call(input, ctx).await.map(Made::Values),
         Some(Input::Instantiate(pre)) => instantiate(pre, ctx).await.map(Made::Instance),
-        None => Err(Broken { error: wasmtime::Error::msg("the operation was not prepared"), outer_frames: 0 }),
+        None => {
+          Err(Broken { error: wasmtime::Error::msg("the operation was not prepared"), outer_frames: 0, coredump: None })
+        }
       };
       this.end(outcome);
     }
@@ -178,7 +182,7 @@ impl Operation {
     match self.outcome.take() {
       Some(Ok(Made::Values(outputs))) => Ok(outputs),
       Some(Ok(Made::Instance(_))) => Ok(Vec::new()),
-      Some(Err(Broken { error, outer_frames })) => Err(store.failure_in(error, outer_frames)),
+      Some(Err(broken)) => Err(store.failure_in(broken)),
       None => Err(self.unfinished(store)),
     }
   }
@@ -191,7 +195,7 @@ impl Operation {
         return env.uint32(index).map_err(|_| Failure::Pending);
       }
       Some(Ok(Made::Values(_))) | None => self.unfinished(store),
-      Some(Err(Broken { error, outer_frames })) => store.failure_in(error, outer_frames),
+      Some(Err(broken)) => store.failure_in(broken),
     };
     if failure.is_limit() && !self.again && !store.is_closed() {
       // Perhaps what is in the way is only waiting to be collected: to be tried again, in the same slot.
@@ -263,7 +267,7 @@ async fn call(call: Call, ctx: StoreContextMut<'_, StoreData>) -> Result<Vec<Out
         return Err(refused(format!("param[{index}] expected {expected}, got a function of another type")));
       }
       Err(Failure::Typed(typed)) => {
-        return Err(Broken { error: wasmtime::Error::new(HostFailure(*typed)), outer_frames: 0 });
+        return Err(Broken { error: wasmtime::Error::new(HostFailure(*typed)), outer_frames: 0, coredump: None });
       }
       Err(_) => return Err(refused(format!("param[{index}] could not be passed"))),
     }
@@ -297,10 +301,11 @@ async fn instantiate(
 
 fn refused(message: String) -> Broken {
   let typed = TypedFailure { kind: FailureKind::Type, message, detail: crate::failure::ErrorDetail::default() };
-  Broken { error: wasmtime::Error::new(HostFailure(typed)), outer_frames: 0 }
+  Broken { error: wasmtime::Error::new(HostFailure(typed)), outer_frames: 0, coredump: None }
 }
 
 /// The frames of the calls around an operation are on the stack now, and in the error's trace.
-fn broken(error: wasmtime::Error, ctx: &mut impl AsContextMut) -> Broken {
-  Broken { error, outer_frames: WasmBacktrace::force_capture(ctx.as_context_mut()).frames().len() }
+fn broken(error: wasmtime::Error, ctx: &mut impl AsContextMut<Data = StoreData>) -> Broken {
+  let coredump = CoreDump::of(&error, ctx.as_context_mut());
+  Broken { error, outer_frames: WasmBacktrace::force_capture(ctx.as_context_mut()).frames().len(), coredump }
 }
