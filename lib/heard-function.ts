@@ -25,17 +25,19 @@ export class HeardFunction implements Border {
 
   call(args: readonly unknown[], run: () => unknown): unknown {
     const { paramTypes, resultTypes } = this.definition
-    return this.#listening.call(this, asReceived(paramTypes, args), run, (value) => asList(resultTypes, value))
+    return this.#listening.callGuest(this, asReceived(paramTypes, args), run, (value) => asList(resultTypes, value))
   }
 
   callAsync<T>(args: readonly unknown[], run: () => Promise<T>): Promise<T> {
     const { paramTypes, resultTypes } = this.definition
-    return this.#listening.callAsync(this, asReceived(paramTypes, args), run, (value) => asList(resultTypes, value))
+    return this.#listening.callGuestAsync(this, asReceived(paramTypes, args), run, (value) =>
+      asList(resultTypes, value),
+    )
   }
 
   callWithStack(stack: unknown, run: () => void): void {
     const { paramTypes, resultTypes } = this.definition
     const params = stack instanceof BigUint64Array ? decodeStack(paramTypes, stack) : [stack]
-    this.#listening.call(this, params, run, () => decodeStack(resultTypes, stack as BigUint64Array))
+    this.#listening.callGuest(this, params, run, () => decodeStack(resultTypes, stack as BigUint64Array))
   }
 }

@@ -84,7 +84,12 @@ export class Listening {
   }
 
   /** A synchronous call of a guest. `resultsOf` makes the list of results from what `run` gives. */
-  call<T>(border: Border, params: readonly unknown[], run: () => T, resultsOf: (value: T) => readonly unknown[]): T {
+  callGuest<T>(
+    border: Border,
+    params: readonly unknown[],
+    run: () => T,
+    resultsOf: (value: T) => readonly unknown[],
+  ): T {
     const scope = this.#enter(border, params, false)
     let value: T
     try {
@@ -97,7 +102,7 @@ export class Listening {
   }
 
   /** An asynchronous call of a guest. */
-  async callAsync<T>(
+  async callGuestAsync<T>(
     border: Border,
     params: readonly unknown[],
     run: () => Promise<T>,
@@ -156,15 +161,16 @@ export class Listening {
     return outcome.value
   }
 
-  /** @param canWait Left out for a host function, in which that is as in the call that has called it. */
-  #enter({ definition, listener, module }: Border, params: readonly unknown[], canWait: boolean | undefined): Scope {
+  /** @param waits Whether host functions may return promises; left out for one of them, for which its guest's call decides. */
+  #enter({ definition, listener, module }: Border, params: readonly unknown[], waits: boolean | undefined): Scope {
     let outer = this.#scopes.getStore()
     while (outer?.ended) outer = outer.outer
     let heard = outer
     while (heard !== undefined && (heard.call === undefined || heard.ended)) heard = heard.outer
     const call =
       listener === undefined ? undefined : new OpenCall(++this.#lastId, heard?.call, definition, module, params)
-    const scope = new Scope(call, listener, outer, canWait ?? outer?.canWait ?? false)
+    const canWait = waits ?? (module?.mode === 'async' && outer?.canWait === true)
+    const scope = new Scope(call, listener, outer, canWait)
     if (call !== undefined) listener?.before?.(call)
     return scope
   }

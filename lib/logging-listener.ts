@@ -85,7 +85,11 @@ function list(values: readonly unknown[], names: readonly string[]): string {
 function valueText(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'bigint') return Object.is(value, -0) ? '-0' : String(value)
   if (value === null) return 'null'
-  if (value instanceof Uint8Array && value.length === 16) return `0x${Buffer.from(value).reverse().toString('hex')}`
+  if (value instanceof Uint8Array && value.length === 16) {
+    return `0x${Array.from(value, (byte) => byte.toString(16).padStart(2, '0'))
+      .toReversed()
+      .join('')}`
+  }
   return describe(value)
 }
 

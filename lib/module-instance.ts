@@ -140,7 +140,7 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
    * names share one.
    *
    * @throws {ArgumentError} If the store is being profiled already, or the runtime was made with `interruptible: false`.
-   * @throws {ClosedError} If the store is closed.
+   * @throws {ExitError} If it is closed, and had a store of its own.
    */
   startProfiling(options?: ProfilingOptions): GuestProfiler {
     return startProfiling(this.#core, options)

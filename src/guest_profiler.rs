@@ -18,13 +18,15 @@ use crate::failure::Failure;
 use crate::module::Module;
 use crate::raw_env::{RawEnv, Value};
 use crate::store::{StoreData, StoreInner};
-use crate::ticker::KeptRunning;
+use crate::ticker::{KeptRunning, ticks};
 
 /// A store's place for a profile under way.
 #[derive(Default)]
 pub struct Sampling {
   /// Ticks of the clock between samples; 0 without a profile. Any thread.
   interval: AtomicU64,
+  /// The tick at which the next one is due. Who has the store.
+  due: AtomicU64,
   profile: Mutex<Option<Profile>>,
 }
 
@@ -37,25 +39,39 @@ struct Profile {
 }
 
 impl Sampling {
-  /// Ticks until the next sample; `None` without a profile.
+  /// Ticks between samples; `None` without a profile.
   #[inline]
-  pub fn interval(&self) -> Option<u64> {
+  fn interval(&self) -> Option<u64> {
     match self.interval.load(Ordering::Relaxed) {
       0 => None,
       ticks => Some(ticks),
     }
   }
 
-  /// Takes a sample of the wasm that runs in `ctx`, on this thread; gives the ticks until the next one.
+  /// Ticks until the next sample of a guest that runs from now on; `None` without a profile. One that was due while no guest
+  /// ran is not made up for: it would hit the beginning of every call.
+  #[inline]
+  pub fn next(&self) -> Option<u64> {
+    self.interval()?;
+    let now = ticks();
+    let due = self.due.load(Ordering::Relaxed).max(now + 1);
+    self.due.store(due, Ordering::Relaxed);
+    Some(due - now)
+  }
+
+  /// Takes a sample of the wasm that runs in `ctx`, on this thread, if one is due; gives the ticks until the next one.
   #[inline]
   pub fn sample(&self, ctx: impl AsContext<Data = StoreData>) -> Option<u64> {
     let interval = self.interval()?;
-    if let Some(profile) = &mut *self.lock() {
-      let now = Instant::now();
-      let delta = now.duration_since(std::mem::replace(&mut profile.last, now));
-      profile.profiler.sample(ctx, delta);
+    if ticks() >= self.due.load(Ordering::Relaxed) {
+      if let Some(profile) = &mut *self.lock() {
+        let now = Instant::now();
+        let delta = now.duration_since(std::mem::replace(&mut profile.last, now));
+        profile.profiler.sample(ctx, delta);
+      }
+      self.due.store(ticks() + interval, Ordering::Relaxed);
     }
-    Some(interval)
+    self.next()
   }
 
   /// The guest begins to run: the time before is not its own.
@@ -99,13 +115,13 @@ impl StoreInner {
   /// Begins a slice of the sampled guest that is entered; false if no profile is under way.
   #[cold]
   pub fn enter_sampled(&self) -> bool {
-    let Some(ticks) = self.sampling.interval() else { return false };
+    let Some(ticks) = self.sampling.next() else { return false };
     self.sampling.entered();
     let _ = self.with(|mut ctx| ctx.set_epoch_deadline(ticks));
     true
   }
 
-  fn start_profile(&self, name: &str, ticks: u64, extra: &[&Module]) -> Result<(), Failure> {
+  fn start_profile(&self, name: &str, interval: u64, extra: &[&Module]) -> Result<(), Failure> {
     if self.is_closed() {
       return Err(Failure::closed("store"));
     }
@@ -135,17 +151,18 @@ impl StoreInner {
       }
       add(&module.compiled()?.module);
     }
-    let profiler = wasmtime::GuestProfiler::new(&self.engine, name, Duration::from_millis(ticks), modules)
+    let profiler = wasmtime::GuestProfiler::new(&self.engine, name, Duration::from_millis(interval), modules)
       .map_err(|error| Failure::internal(error.to_string()))?;
     let running = self.keep_clock().map_err(|error| {
       Failure::new(crate::failure::FailureKind::Limit, format!("the thread of the clock cannot be started: {error}"))
     })?;
     *self.sampling.lock() = Some(Profile { profiler, last: Instant::now(), running: Some(running) });
-    self.sampling.interval.store(ticks, Ordering::Relaxed);
+    self.sampling.due.store(ticks() + interval, Ordering::Relaxed);
+    self.sampling.interval.store(interval, Ordering::Relaxed);
     self.watch_entries(true);
     // A guest that is under way already; one that computes elsewhere learns of it at the end of its slice.
     if !self.is_busy() {
-      self.with(|mut ctx| ctx.set_epoch_deadline(ticks))?;
+      self.with(|mut ctx| ctx.set_epoch_deadline(interval))?;
     }
     Ok(())
   }

@@ -177,7 +177,7 @@ impl Tasks {
   /// Begins a slice.
   pub fn renew_slice(&self, mut ctx: StoreContextMut<'_, StoreData>) {
     // SAFETY: the store inner owns the store whose context this is.
-    let sampled = unsafe { &*ctx.data().inner }.sampling.interval();
+    let sampled = unsafe { &*ctx.data().inner }.sampling.next();
     self.left.set(self.slice);
     ctx.set_epoch_deadline(self.next_look(sampled));
   }
