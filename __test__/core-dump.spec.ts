@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
 
-import { Engine, InterruptedError, Linker, Module, Runtime, Store, TrapError } from '../index.mjs'
-import { openRuntime } from './support/async'
-import { type ParsedDump, parseDump, sectionsOf } from './support/core-dump'
+import { Engine, InterruptedError, Linker, Module, type Runtime, Store, TrapError } from '../index.mjs'
+import { openRuntime } from './support/async.ts'
+import { type ParsedDump, parseDump, sectionsOf } from './support/core-dump.ts'
 
 const GUEST = `(module $crasher
   (import "env" "host" (func $host))
@@ -100,12 +100,12 @@ test('a trap in a nested call has the whole stack, and is dumped once', (t) => {
 test('an asynchronous call has one, also when it has trapped on another thread', async (t) => {
   const runtime = world(t, { coredumpOnTrap: true })
   const guest = await runtime.instantiateAsync(GUEST, { name: '' })
-  const error = await t.throwsAsync(guest.exportedFunction('crash')?.callAsync(), { instanceOf: TrapError })
+  const error = await t.throwsAsync(guest.exportedFunction('crash')!.callAsync(), { instanceOf: TrapError })
   t.deepEqual(
     check(t, error.coredump).frames.map(({ func }) => func),
     [1, 2],
   )
-  const nested = await t.throwsAsync(guest.exportedFunction('viaHost')?.callAsync(), { instanceOf: TrapError })
+  const nested = await t.throwsAsync(guest.exportedFunction('viaHost')!.callAsync(), { instanceOf: TrapError })
   t.deepEqual(
     check(t, nested.coredump).frames.map(({ func }) => func),
     [1, 2, 3],
@@ -118,13 +118,13 @@ test('an asynchronous call has one, also when it has trapped on another thread',
         (i32.store (i32.const 16) (i32.const 0x11223344)) unreachable))`,
     { name: '' },
   )
-  const computed = await t.throwsAsync(away.exportedFunction('crash')?.callAsync(), { instanceOf: TrapError })
+  const computed = await t.throwsAsync(away.exportedFunction('crash')!.callAsync(), { instanceOf: TrapError })
   t.is(read(parseDump(computed.coredump ?? new Uint8Array()), 0, 16, 4), '44332211')
 })
 
 test('an interrupted call has one', async (t) => {
   const guest = await world(t, { coredumpOnTrap: true }).instantiateAsync(GUEST, { name: '' })
-  const error = await t.throwsAsync(guest.exportedFunction('hang')?.callAsyncWith({ timeoutMs: 10 }), {
+  const error = await t.throwsAsync(guest.exportedFunction('hang')!.callAsyncWith({ timeoutMs: 10 }), {
     instanceOf: InterruptedError,
   })
   const dump = parseDump(error.coredump ?? new Uint8Array())

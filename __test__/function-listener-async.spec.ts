@@ -4,8 +4,8 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 
 import { ExitError, InterruptedError, type ModuleInstance, type Runtime } from '../index.mjs'
-import { never, openRuntime } from './support/async'
-import { Recorder } from './support/listening'
+import { never, openRuntime } from './support/async.ts'
+import { Recorder } from './support/listening.ts'
 
 const GUEST = `(module $guest
   (import "env" "wait" (func $wait (param i32) (result i32)))
@@ -58,7 +58,7 @@ test('calls that are made in a host function, also after an await, are nested in
   const { guest } = await world(t, recorder, async (instance, n) => {
     const first: number = await instance.exports['inner'].async(n)
     await setTimeout(1)
-    return Number(await instance.exportedFunction('inner')?.callAsyncWith({}, first)) + instance.exports['inner'](0)
+    return Number(await instance.exportedFunction('inner')!.callAsyncWith({}, first)) + instance.exports['inner'](0)
   })
   t.is(await guest.exports['call'].async(1), 4)
   t.deepEqual(recorder.text, [
@@ -138,7 +138,7 @@ test('an interruption aborts the host function that is waited for, and then its 
   let release: (value: number) => void = () => {}
   const { guest } = await world(t, recorder, () => new Promise((resolve) => (release = resolve)))
   const call = guest.exportedFunction('call')
-  const error = await t.throwsAsync(call?.callAsyncWith({ timeoutMs: 5 }, 1), { instanceOf: InterruptedError })
+  const error = await t.throwsAsync(call!.callAsyncWith({ timeoutMs: 5 }, 1), { instanceOf: InterruptedError })
   t.deepEqual(
     recorder.text.slice(2).map((text) => text.slice(0, 12)),
     ['1 abort wait', '0 abort call'],
@@ -147,7 +147,7 @@ test('an interruption aborts the host function that is waited for, and then its 
   release(1)
   await setTimeout(5)
   t.is(recorder.events.length, 4)
-  const spin = await t.throwsAsync(guest.exportedFunction('spin')?.callAsyncWith({ timeoutMs: 5 }), {
+  const spin = await t.throwsAsync(guest.exportedFunction('spin')!.callAsyncWith({ timeoutMs: 5 }), {
     instanceOf: InterruptedError,
   })
   t.is(recorder.events.at(-1)?.[2], spin)
@@ -196,11 +196,11 @@ test('a plain call refuses a promise, and aborts', async (t) => {
 
 test('a promise cannot be waited for by a sync instance, not even within an asynchronous call of another', async (t) => {
   const recorder = new Recorder((definition) => definition.isHost)
-  let sync: ModuleInstance | undefined
+  const other: { sync?: ModuleInstance } = {}
   const { runtime, guest } = await world(t, recorder, (_, n) =>
-    n === 0 ? Promise.resolve(1) : sync?.exports['call'](0),
+    n === 0 ? Promise.resolve(1) : other.sync?.exports['call'](0),
   )
-  sync = runtime.instantiate(GUEST, { name: '' })
+  other.sync = runtime.instantiate(GUEST, { name: '' })
   await t.throwsAsync(guest.exports['call'].async(1), { instanceOf: TypeError, message: /it returned a promise/ })
   t.deepEqual(recorder.unpaired, [])
 })
@@ -211,7 +211,7 @@ test('notes are heard, inside the call that has left them', async (t) => {
   await guest.exports['notes'].async(3)
   const notes = recorder.events.filter(([, call]) => call.definition.name === 'note')
   t.deepEqual(
-    notes.map(([kind, call]) => [kind, call.depth, ...call.params]),
+    notes.map(([kind, call]) => [kind, call.depth, call.params[0]]),
     [
       ['before', 1, 3],
       ['after', 1, 3],

@@ -10,7 +10,7 @@ import {
   TrapError,
   multiFunctionListenerFactory,
 } from '../index.mjs'
-import { Recorder } from './support/listening'
+import { Recorder } from './support/listening.ts'
 
 const GUEST = `(module $guest
   (import "env" "add" (func $add (param i32 i32) (result i32)))

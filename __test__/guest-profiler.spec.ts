@@ -8,10 +8,10 @@ import {
   Linker,
   Module,
   type ModuleInstance,
-  Runtime,
+  type Runtime,
   Store,
 } from '../index.mjs'
-import { openRuntime } from './support/async'
+import { openRuntime } from './support/async.ts'
 
 const GUEST = `(module $spinner
   (import "env" "host" (func $host))
@@ -37,15 +37,15 @@ interface Profile {
 function parse(bytes: Uint8Array): { profile: Profile; stacks: string[] } {
   const profile = JSON.parse(Buffer.from(bytes).toString()) as Profile
   const [thread] = profile.threads
-  const stacks = (thread?.samples.stack ?? []).map((top) => {
+  if (thread === undefined) throw new Error('the profile has no thread')
+  const { samples, stackTable, frameTable, funcTable, stringArray } = thread
+  const stacks = samples.stack.map((top) => {
     const names: string[] = []
-    for (
-      let at = top;
-      thread !== undefined && at !== null && at !== undefined;
-      at = thread.stackTable.prefix[at] ?? null
-    ) {
-      const func = thread.frameTable.func[thread.stackTable.frame[at] ?? -1] ?? -1
-      names.unshift(thread.stringArray[thread.funcTable.name[func] ?? -1] ?? '?')
+    let at = top ?? -1
+    while (at !== -1) {
+      const func = frameTable.func[stackTable.frame[at] ?? -1] ?? -1
+      names.unshift(stringArray[funcTable.name[func] ?? -1] ?? '?')
+      at = stackTable.prefix[at] ?? -1
     }
     return names.join('>')
   })

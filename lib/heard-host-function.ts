@@ -70,8 +70,9 @@ class HeardHostFunction {
     const { callback, style, withModule } = this.#item
     const { module } = border
     const run = (): unknown => (withModule ? callback(module, ...args) : callback(...args))
-    if (style === 'natural')
+    if (style === 'natural') {
       return this.#listening.callHost(border, [...args], this, run, (value) => this.#check(value))
+    }
     const stack = args[0] as BigUint64Array
     const { paramTypes, resultTypes } = this.definition
     return this.#listening.callHost(border, decodeStack(paramTypes, stack), this, run, () => ({
