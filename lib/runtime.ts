@@ -33,7 +33,7 @@ import type { ModuleSource } from './types'
 export interface RuntimeOptions extends EngineOptions {
   /**
    * Makes listeners for the calls between host and guests, of all functions of the runtime's modules and host modules.
-   * Default: none, and calls cost nothing more.
+   * Default: none, and calls cost nothing more. A runtime that was attached to another has none.
    */
   readonly functionListenerFactory?: FunctionListenerFactory
 }
