@@ -16,7 +16,7 @@ const PROGRAM: &str = "node-wasmtime";
 
 /// A dump on its way to JavaScript.
 #[derive(Clone)]
-pub struct CoreDump(Arc<[u8]>);
+pub struct CoreDump(Arc<Vec<u8>>);
 
 impl CoreDump {
   /// The dump that Wasmtime has attached to an error; `None` if there is none, if the store's memories are larger than
@@ -41,7 +41,7 @@ impl CoreDump {
     }
     // The trap must reach its caller, whatever the writer cannot cope with.
     let bytes = catch_unwind(AssertUnwindSafe(|| dump.serialize(ctx.as_context_mut(), PROGRAM))).ok()?;
-    Some(Self(bytes.into()))
+    Some(Self(Arc::new(bytes)))
   }
 }
 
@@ -60,7 +60,7 @@ impl ValidateNapiValue for CoreDump {}
 impl ToNapiValue for CoreDump {
   unsafe fn to_napi_value(env: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
     // SAFETY: this function's own contract.
-    unsafe { Uint8Array::to_napi_value(env, Uint8Array::from(value.0.to_vec())) }
+    unsafe { Uint8Array::to_napi_value(env, Uint8Array::from(Arc::unwrap_or_clone(value.0))) }
   }
 }
 
@@ -68,6 +68,6 @@ impl FromNapiValue for CoreDump {
   unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Self> {
     // SAFETY: this function's own contract.
     let bytes = unsafe { Uint8Array::from_napi_value(env, value) }?;
-    Ok(Self(Arc::from(&*bytes)))
+    Ok(Self(Arc::new(bytes.to_vec())))
   }
 }
