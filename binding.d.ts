@@ -38,6 +38,14 @@ export declare class Engine {
   closeStores(exitCode: number): void
 }
 
+/** A profile under way. */
+export declare class GuestProfiler {
+  /** Begins a profile of a store: of the modules that have instances in it, and of `modules`. */
+  static start(store: StoreHandle, name: string, intervalMs: number, modules: Array<Module>): GuestProfiler
+  /** Ends it; gives the profile, as JSON. */
+  finish(store: StoreHandle): Uint8Array
+}
+
 /** A module whose imports are resolved, ready to be instantiated any number of times. */
 export declare class InstancePre {
   /** Makes an instance; gives its slot. `object` is what host functions get as the importing instance. */
@@ -112,6 +120,8 @@ export declare class Module {
   get importedFunctions(): Array<FunctionInfo>
   /** The functions of the exports, in their order. */
   get exportedFunctions(): Array<FunctionInfo>
+  /** The function that instantiation runs. */
+  get startFunction(): FunctionInfo | null
   /** The custom sections, of one name or all. */
   customSections(name?: string | undefined | null): Array<CustomSectionInfo>
   /** Frees the compiled code once no instance uses it. Idempotent. */
@@ -203,6 +213,10 @@ export interface EngineConfig {
   pooling?: PoolingConfig
   poolThreads?: number
   sliceMs?: number
+  /** Bytes of memory up to which traps have a core dump; none without it. */
+  coredumpLimit?: number
+  /** `none`, `perfmap`, `jitdump` or `vtune`. */
+  profiler?: string
   /** What precompiled code is for, as a target triple; for engines that run nothing. */
   target?: string
   cache?: CacheConfig
@@ -220,6 +234,26 @@ export interface EngineStats {
   memoryBytes: number
   /** Asynchronous calls by what they do. */
   tasks: TaskStats
+  /** Modules that are not closed. */
+  compiledModules: number
+  /** Bytes of their code, with the data that belongs to it. */
+  codeBytes: number
+  /** What the engine has done since it was made. */
+  totals: EngineTotals
+}
+
+/** What an engine has done since it was made. */
+export interface EngineTotals {
+  /** Calls of exported functions, and instantiations. */
+  calls: number
+  /** Calls of JavaScript functions by guests. */
+  hostCalls: number
+  /** Calls and instantiations that have ended in a trap. */
+  traps: number
+  /** Calls and instantiations that were interrupted. */
+  interrupts: number
+  /** Modules that were compiled or loaded. */
+  compiledModules: number
 }
 
 /** What an error carries besides its message. */
@@ -229,6 +263,7 @@ export interface ErrorDetail {
   problems?: Array<LinkProblemInfo>
   exitCode?: number
   offset?: number
+  coredump?: Uint8Array
 }
 
 /** An export of a module. */

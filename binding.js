@@ -836,6 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.Engine = nativeBinding.Engine
+module.exports.GuestProfiler = nativeBinding.GuestProfiler
 module.exports.InstancePre = nativeBinding.InstancePre
 module.exports.Linker = nativeBinding.Linker
 module.exports.Module = nativeBinding.Module

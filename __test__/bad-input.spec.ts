@@ -33,6 +33,7 @@ const receivers: Record<string, (world: World) => unknown> = {
   HostModuleBuilder: (world) => world.hostBuilder,
   HostFunctionBuilder: (world) => world.functionBuilder,
   CompiledModule: (world) => world.compiled,
+  GuestProfiler: (world) => world.profiler,
   ModuleInstance: (world) => world.guest,
 }
 

@@ -246,7 +246,7 @@ test('pooling is on with true, off with false, and its sizes are checked', (t) =
 test('what is alive is counted per engine', (t) => {
   const engine = new Engine()
   const tasks = { queued: 0, home: 0, pool: 0, parked: 0 }
-  t.deepEqual(engine.stats(), { stores: 0, instances: 0, hostFunctions: 0, memoryBytes: 0, tasks })
+  t.like(engine.stats(), { stores: 0, instances: 0, hostFunctions: 0, memoryBytes: 0, tasks })
   const store = new Store(engine)
   const module = Module.compileSync(engine, '(module (memory 2))')
   new Linker(engine).instantiate(store, module)

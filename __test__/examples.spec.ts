@@ -45,6 +45,13 @@ const expectations: Readonly<Record<string, readonly string[]>> = {
     'with multiply in all places: 12 and 12 and 12\n',
     'after the swap: a string, and the same cat: true\n',
   ],
+  'observe.mjs': [
+    '--> shop.pay(amount=5)\n\t==> bank.charge(amount=5)\n\t<== accepted=1\n<--\n',
+    '\t<== accepted=0\n<-- error: wasm error: unreachable\n',
+    'core dump: written\n',
+    'profile: written, for https://profiler.firefox.com\n',
+    'calls: 4, of host functions: 2, traps: 1\n',
+  ],
   'errors.mjs': [
     'divide by 0: TrapError, trapCode integer-division-by-zero\n',
     'divide by 4: 25\n',

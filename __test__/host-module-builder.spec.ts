@@ -77,6 +77,7 @@ test('a definition has the types, and the export name as name and debug name', (
         paramNames: [],
         resultTypes: ['i32'],
         resultNames: [],
+        isHost: true,
       },
       name,
     )

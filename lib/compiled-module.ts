@@ -11,6 +11,7 @@ export class CompiledModule extends Module {
   #name: string | undefined
   #importedFunctions: readonly FunctionDefinition[] | undefined
   #exportedFunctions: readonly FunctionDefinition[] | undefined
+  #startFunction: FunctionDefinition | undefined
 
   /** @internal Use `Runtime.compileModule`. */
   constructor(runtime: Runtime, compiled: unknown) {
@@ -107,6 +108,19 @@ export class CompiledModule extends Module {
       void [this.name, this.imports, this.exports, this.importedFunctions, this.exportedFunctions]
     }
     super.close()
+  }
+
+  /** @internal The function that instantiation runs, `undefined` if there is none. */
+  static startFunction(module: CompiledModule): FunctionDefinition | undefined {
+    return (module.#startFunction ??= module.#findStart())
+  }
+
+  #findStart(): FunctionDefinition | undefined {
+    const info = Module.native(this).startFunction
+    if (info == null) return undefined
+    const known = [...this.exportedFunctions, ...this.importedFunctions].find(({ index }) => index === info.index)
+    const { index, name } = info
+    return known ?? makeDefinition({ moduleName: this.name, index, name, type: { params: [], results: [] } })
   }
 
   /** @internal */

@@ -1,5 +1,6 @@
 import { checkChoice, checkInteger, checkOptions } from './call-options'
 import { describe } from './describe'
+import { makeDeterministic } from './determinism'
 import { ArgumentError } from './errors'
 import { type CacheOptions, checkCache } from './module-cache'
 import type { Binding } from './native'
@@ -108,7 +109,34 @@ export interface EngineOptions {
    * options has it at once. Default false: none.
    */
   readonly cache?: string | CacheOptions | false
+  /**
+   * Whether runs are repeatable: the same module with the same inputs gives the same results, bit by bit, also on another
+   * processor; default false. It sets `nanCanonicalization` and `relaxedSimdDeterministic`, and contradicting them is an
+   * error. What your host functions give, when calls are interrupted, and how much memory the machine has for a guest to
+   * grow into, are inputs too.
+   */
+  readonly deterministic?: boolean
+  /**
+   * Whether a `TrapError` (or an `InterruptedError`, or `OutOfFuelError`) has a `coredump` of the guest; default false. It
+   * is as large as what the guest's memories hold, and is made at once. There is none if the store's memories are larger
+   * than `maxBytes`, by default 256 MiB, or if it has a global of a type that the format does not know (`exnref`).
+   */
+  readonly coredumpOnTrap?: boolean | CoredumpOptions
+  /**
+   * Tells a profiler of the system which code was compiled: `'perfmap'` writes `/tmp/perf-<pid>.map` (for Linux `perf`, on
+   * Unix), `'jitdump'` a file `jit-<pid>.dump` in the working directory (for `perf inject`, on Linux), `'vtune'` notifies
+   * Intel VTune (on x86-64). Default `'none'`.
+   */
+  readonly profiler?: 'none' | 'perfmap' | 'jitdump' | 'vtune'
 }
+
+/** How core dumps are made. */
+export interface CoredumpOptions {
+  /** Bytes of a store's memories and tables beyond which there is no dump; default 268435456 (256 MiB). */
+  readonly maxBytes?: number
+}
+
+const DEFAULT_COREDUMP_LIMIT = 256 * 1024 * 1024
 
 const switches = [
   'simd',
@@ -160,6 +188,9 @@ export const engineOptionNames = [
   'poolThreads',
   'sliceMs',
   'cache',
+  'deterministic',
+  'coredumpOnTrap',
+  'profiler',
 ] as const satisfies readonly (keyof EngineOptions)[]
 
 /** @internal Checks the options and turns them into what native code takes. */
@@ -193,7 +224,25 @@ export function checkEngineOptions(options: unknown, what = 'options'): Binding.
   else if (given.pooling !== undefined && given.pooling !== false) config.pooling = checkPooling(given.pooling, what)
   const cache = checkCache(given.cache, `${what}.cache`)
   if (cache !== undefined) config.cache = cache
+  const profiler = checkChoice(given.profiler, `${what}.profiler`, ['none', 'perfmap', 'jitdump', 'vtune'])
+  if (profiler !== undefined) config.profiler = profiler
+  const limit = checkCoredump(given.coredumpOnTrap, `${what}.coredumpOnTrap`)
+  if (limit !== undefined) config.coredumpLimit = limit
+  if (checkBoolean(given.deterministic, `${what}.deterministic`)) makeDeterministic(config, what)
   return config
+}
+
+function checkBoolean(value: unknown, what: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false
+  throw new ArgumentError(`${what} must be a boolean, but got ${describe(value)}`)
+}
+
+/** The limit of core dumps, `undefined` if there are to be none. */
+function checkCoredump(value: unknown, what: string): number | undefined {
+  if (value === undefined || value === false) return undefined
+  if (value === true) return DEFAULT_COREDUMP_LIMIT
+  const { maxBytes } = checkOptions(value, what, ['maxBytes'])
+  return checkInteger(maxBytes, `${what}.maxBytes`, 0, Number.MAX_SAFE_INTEGER) ?? DEFAULT_COREDUMP_LIMIT
 }
 
 function checkPooling(options: unknown, what: string): Binding.PoolingConfig {

@@ -21,6 +21,12 @@ export interface EngineStats {
   readonly tasks: TaskStats
   /** What the cache of compiled modules has done, for all threads that share the engine; left out if there is none. */
   readonly cache?: CacheStats
+  /** Modules that are neither closed nor collected, of all threads that share the engine. */
+  readonly compiledModules: number
+  /** Bytes of that code, with the data that belongs to it. */
+  readonly codeBytes: number
+  /** What has happened since the engine was made. */
+  readonly totals: EngineTotals
 }
 
 /** Options of {@link Engine.precompile}. */
@@ -30,6 +36,22 @@ export interface PrecompileOptions {
    * with all that its processor can do. For another machine only what every processor of the kind can do is used.
    */
   readonly target?: string
+}
+
+/**
+ * What has happened in an engine since it was made. Of other threads that share it, calls count when their stores have ended.
+ */
+export interface EngineTotals {
+  /** Calls of exported functions, and instantiations; also those that were nested in host functions. */
+  readonly calls: number
+  /** Calls of JavaScript functions by guests. */
+  readonly hostCalls: number
+  /** Calls and instantiations that have ended in a `TrapError`. */
+  readonly traps: number
+  /** Calls and instantiations that were interrupted while they ran or waited. */
+  readonly interrupts: number
+  /** Modules that were compiled, or loaded from a cache or a file. */
+  readonly compiledModules: number
 }
 
 /** Asynchronous calls by what they do. */

@@ -64,6 +64,8 @@ export interface WasmtimeErrorOptions {
 export interface StoppedErrorOptions extends WasmtimeErrorOptions {
   /** The WebAssembly stack, innermost frame first. Default: empty. */
   readonly frames?: readonly WasmFrame[] | undefined
+  /** The core dump. */
+  readonly coredump?: Uint8Array | undefined
 }
 
 /** Options of {@link CompileError}. */
@@ -82,8 +84,6 @@ export interface LinkErrorOptions extends WasmtimeErrorOptions {
 export interface TrapErrorOptions extends StoppedErrorOptions {
   /** Why the code trapped. Default: `other`. */
   readonly trapCode?: TrapCode | undefined
-  /** The serialized core dump. */
-  readonly coredump?: Uint8Array | undefined
 }
 
 /** Options of {@link ExitError}. */
@@ -145,7 +145,10 @@ export class TrapError extends WasmtimeError {
   readonly trapCode: TrapCode
   /** The WebAssembly stack, innermost frame first. Not enumerable: the message shows it already. */
   declare readonly frames: readonly WasmFrame[]
-  /** The serialized core dump, if the runtime was told to make one. Not enumerable: it may be as large as the memory. */
+  /**
+   * The guest at that moment, as a core dump of WebAssembly's tool conventions, if the engine was made with
+   * `coredumpOnTrap`: write the bytes to a file for the tools that read it. Not enumerable: it may be as large as the memory.
+   */
   declare readonly coredump?: Uint8Array
 
   /**
@@ -157,7 +160,7 @@ export class TrapError extends WasmtimeError {
     super('TRAP', `wasm error: ${reason}${renderTrace(frames)}`, options)
     this.trapCode = options?.trapCode ?? 'other'
     defineHidden(this, 'frames', frames)
-    if (options?.coredump !== undefined) defineHidden(this, 'coredump', options.coredump)
+    defineCoredump(this, options)
   }
 }
 
@@ -184,11 +187,14 @@ export class InterruptedError extends WasmtimeError {
   declare readonly code: 'INTERRUPTED'
   /** The WebAssembly stack where the call was stopped, innermost frame first. Not enumerable: the message shows it. */
   declare readonly frames: readonly WasmFrame[]
+  /** As that of a {@link TrapError}. */
+  declare readonly coredump?: Uint8Array
 
   constructor(message: string, options?: StoppedErrorOptions) {
     const frames = options?.frames ?? []
     super('INTERRUPTED', message + renderTrace(frames), options)
     defineHidden(this, 'frames', frames)
+    defineCoredump(this, options)
   }
 }
 
@@ -197,11 +203,14 @@ export class OutOfFuelError extends WasmtimeError {
   declare readonly code: 'OUT_OF_FUEL'
   /** The WebAssembly stack where the fuel ended, innermost frame first. Not enumerable: the message shows it. */
   declare readonly frames: readonly WasmFrame[]
+  /** As that of a {@link TrapError}. */
+  declare readonly coredump?: Uint8Array
 
   constructor(message: string, options?: StoppedErrorOptions) {
     const frames = options?.frames ?? []
     super('OUT_OF_FUEL', message + renderTrace(frames), options)
     defineHidden(this, 'frames', frames)
+    defineCoredump(this, options)
   }
 }
 
@@ -275,6 +284,16 @@ for (const [errorClass, name] of [
 /** @internal The cause in the form of JavaScript's own constructors. */
 export function causeOf(options: WasmtimeErrorOptions | undefined): ErrorOptions | undefined {
   return options?.cause === undefined ? undefined : { cause: options.cause }
+}
+
+/** @internal Gives an interruption the core dump of the one that it takes the place of. */
+export function withCoredumpOf(from: unknown, to: unknown): unknown {
+  if (from instanceof InterruptedError && to instanceof InterruptedError) defineCoredump(to, from)
+  return to
+}
+
+function defineCoredump(target: object, options: { readonly coredump?: Uint8Array | undefined } | undefined): void {
+  if (options?.coredump !== undefined) defineHidden(target, 'coredump', options.coredump)
 }
 
 /** Defines a property that neither `console.log` nor a serializer shows; otherwise like one that was assigned. */

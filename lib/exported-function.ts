@@ -16,6 +16,7 @@ export function exportedFunction(
   func: PreparedFunc,
   name: string,
   callAsync: ((...args: any[]) => Promise<any>) | undefined,
+  wrap?: (call: (...args: any[]) => any) => (...args: any[]) => any,
 ): (...args: any[]) => any {
   // Fixed parameters, so that V8 passes them without an array; the native side checks their number, too.
   let call: (...args: any[]) => any
@@ -48,8 +49,11 @@ export function exportedFunction(
     default:
       call = (...args: unknown[]) => funcCallMany(func, ...args)
   }
+  const { length } = call
+  if (wrap !== undefined) call = wrap(call)
   return Object.defineProperties(call, {
     name: { value: name },
+    length: { value: length },
     // The function alone must keep its store alive, and be recognised when it is used as a reference.
     [coreKey]: { value: core },
     [indexKey]: { value: index },

@@ -2,6 +2,8 @@ import { type AsyncCallOptions, type CallOptions, checkAsyncCallOptions, checkCa
 import { ArgumentError } from './errors'
 import { describe } from './describe'
 import { exportedFunction } from './exported-function'
+import { HeardFunction } from './heard-function'
+import type { ModuleInstance } from './module-instance'
 import { type PreparedFunc, coreKey, indexKey, native, registerEnvironment } from './native'
 import { Operation } from './operation'
 import { type Stopper, makeStopper } from './stopper'
@@ -36,6 +38,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   #function: ((...args: any[]) => any) | undefined
   #prepared: PreparedFunc | undefined
   #type: FuncType | undefined
+  #heardFunction: HeardFunction | undefined
 
   /**
    * Makes a function of a store from a JavaScript function.
@@ -97,6 +100,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
       this.#prepare(),
       this.#name,
       this.#core.isAsync ? (...args) => this.callAsync(...(args as any)) : undefined,
+      this.#heard?.wrap.bind(this.#heard),
     ))
   }
 
@@ -164,6 +168,8 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    */
   callAsync(...args: Args extends readonly any[] ? [...Args] : never): Promise<Awaited<Result>> {
     try {
+      const heard = this.#heard
+      if (heard !== undefined) return heard.callAsync(args, () => this.#operation(args, undefined, false).run())
       return this.#operation(args, undefined, false).run()
     } catch (error) {
       return Promise.reject(error)
@@ -186,7 +192,8 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
     const { context, hasContext, signal, timeoutMs } = checkAsyncCallOptions(options)
     const stopper = makeStopper(signal, timeoutMs)
     try {
-      return await this.#operation(args, context, hasContext).run(stopper)
+      const run = (): Promise<any> => this.#operation(args, context, hasContext).run(stopper)
+      return await (this.#heard?.callAsync(args, run) ?? run())
     } finally {
       stopper?.end()
     }
@@ -202,7 +209,10 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    */
   callWithStack(stack: BigUint64Array): void {
     this.#prepare()
-    native.funcCallWithStack(this.#core.handle, this.#index, stack)
+    const call = (): void => native.funcCallWithStack(this.#core.handle, this.#index, stack)
+    const heard = this.#heard
+    if (heard !== undefined) return heard.callWithStack(stack, call)
+    call()
   }
 
   /**
@@ -233,7 +243,19 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
 
   /** @internal Calls a function without arguments, under a watch that others may share. */
   static async runStoppable(func: Func<any, any>, stopper: Stopper | undefined): Promise<void> {
-    await func.#operation([], undefined, false).run(stopper)
+    const run = (): Promise<any> => func.#operation([], undefined, false).run(stopper)
+    await (func.#heard?.callAsync([], run) ?? run())
+  }
+
+  /** What its calls go through if somebody listens. In async mode host functions must find the call even if nobody does. */
+  get #heard(): HeardFunction | undefined {
+    const { listening } = this.#core
+    if (listening === undefined) return undefined
+    if (this.#heardFunction === undefined) {
+      const instance = this.#slot >= 0 ? (this.#core.instanceAt(this.#slot) as ModuleInstance | undefined) : undefined
+      this.#heardFunction = new HeardFunction(listening, this.definition, instance)
+    }
+    return this.#heardFunction.listener === undefined && !this.#core.isAsync ? undefined : this.#heardFunction
   }
 
   #prepare(): PreparedFunc {

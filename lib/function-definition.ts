@@ -21,6 +21,8 @@ export interface FunctionDefinition {
   readonly resultTypes: readonly ValueTypeName[]
   /** One name for each result, or none at all. */
   readonly resultNames: readonly string[]
+  /** Whether it is a host function, made from JavaScript. */
+  readonly isHost: boolean
 }
 
 /** @internal What `makeDefinition` is made from. */
@@ -33,6 +35,7 @@ export interface DefinitionParts {
   type: FuncType
   paramNames?: readonly string[]
   resultNames?: readonly string[]
+  isHost?: boolean
 }
 
 /** @internal */
@@ -56,6 +59,7 @@ export function makeDefinition(parts: DefinitionParts): FunctionDefinition {
     ),
     resultTypes: results,
     resultNames: Object.freeze([...(parts.resultNames ?? [])]),
+    isHost: parts.isHost ?? false,
   })
 }
 

@@ -181,6 +181,7 @@ export class HostModuleBuilder {
       type: { params: params ?? [], results: results ?? [] },
       paramNames: parameterNames as readonly string[],
       resultNames: resultNames as readonly string[],
+      isHost: true,
     })
     const types = params === undefined || results === undefined ? {} : { params, results }
     return {

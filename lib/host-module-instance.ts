@@ -3,6 +3,8 @@ import type { HostExport, HostFunctionExport } from './compiled-host-module'
 import { ArgumentError, WasmtimeError } from './errors'
 import type { FunctionDefinition } from './function-definition'
 import { Global } from './global'
+import { heardCallback } from './heard-host-function'
+import type { Listening } from './listening'
 import { Memory } from './memory'
 import { type Binding, native } from './native'
 import { SharedMemory } from './shared-memory'
@@ -14,6 +16,7 @@ import { checkValueTypes } from './value-type'
 /** @internal What an instance needs from its runtime. */
 export interface HostModuleOwner {
   readonly engine: Binding.Engine
+  readonly listening: Listening | undefined
   /** The store of named instances: what a host module exports besides functions lives there. */
   sharedCore(mode: Mode): StoreCore
   closed(instance: HostModuleInstance): void
@@ -151,7 +154,11 @@ export class HostModuleInstance {
   }
 
   #defineFunction(exportName: string, item: HostFunctionExport, callbacks: unknown[]): void {
-    const { callback, style, withModule, notify, definition, params, results } = item
+    const { style, notify, definition, params, results } = item
+    const { listening } = this.#owner
+    const heard = listening === undefined ? undefined : heardCallback(listening, item, this.name, exportName)
+    const callback = heard ?? item.callback
+    const withModule = heard !== undefined || item.withModule
     const name = definition.name === '' ? `$${definition.index}` : definition.name
     const config: Binding.HostFuncConfig = { module: this.name, name, withModule, notify }
     let stack: BigUint64Array | undefined

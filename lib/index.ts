@@ -3,8 +3,8 @@ export { ExternType, ValueType } from './api'
 export type { AsyncCallOptions, CallOptions } from './call-options'
 export { CompiledHostModule } from './compiled-host-module'
 export { CompiledModule } from './compiled-module'
-export { Engine, type EngineStats, type PrecompileOptions, type TaskStats } from './engine'
-export type { EngineOptions, PoolingOptions } from './engine-options'
+export { Engine, type EngineStats, type EngineTotals, type PrecompileOptions, type TaskStats } from './engine'
+export type { CoredumpOptions, EngineOptions, PoolingOptions } from './engine-options'
 export {
   ArgumentError,
   ArgumentRangeError,
@@ -24,14 +24,22 @@ export {
 } from './errors'
 export { Func, type TypedFunc } from './func'
 export type { FunctionDefinition } from './function-definition'
+export {
+  type FunctionCall,
+  type FunctionListener,
+  type FunctionListenerFactory,
+  multiFunctionListenerFactory,
+} from './function-listener'
 export { ArrayRef, type GcRef, StructRef } from './gc-ref'
 export { Global, type GlobalDescription } from './global'
+export { GuestProfiler, type ProfilingOptions } from './guest-profiler'
 export { HostFunctionBuilder } from './host-function-builder'
 export { type HostLimits, HostModuleBuilder } from './host-module-builder'
 export { HostModuleInstance } from './host-module-instance'
 export { Instance } from './instance'
 export type { Extern } from './instance-exports'
 export { InstancePre, Linker, type LinkerFuncOptions } from './linker'
+export { newHostLoggingListenerFactory, newLoggingListenerFactory } from './logging-listener'
 export { Memory, type MemoryLimits } from './memory'
 export { Module, wat2wasm } from './module'
 export type { CacheOptions, CacheStats } from './module-cache'

@@ -5,6 +5,7 @@ import { ArgumentError, ExitError } from './errors'
 import { Func } from './func'
 import type { FunctionDefinition } from './function-definition'
 import { Global } from './global'
+import { type GuestProfiler, type ProfilingOptions, startProfiling } from './guest-profiler'
 import { type Extern, exportsObject, getExport } from './instance-exports'
 import { Memory } from './memory'
 import { native } from './native'
@@ -147,6 +148,17 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     return this.#compiled.exportedFunctions.find((definition) => definition.exportNames.includes(name))
   }
 
+  /**
+   * Begins to profile the instance, with all others in its store: an instance without a name has one of its own, those with
+   * names share one.
+   *
+   * @throws {ArgumentError} If the store is being profiled already, or the runtime was made with `interruptible: false`.
+   * @throws {ExitError} If it is closed, and had a store of its own.
+   */
+  startProfiling(options?: ProfilingOptions): GuestProfiler {
+    return startProfiling(this.#core, options)
+  }
+
   /** Whether it has been closed. */
   get closed(): boolean {
     return native.instanceExitCode(this.#core.handle, this.#slot) !== undefined
@@ -194,6 +206,11 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     } finally {
       this.#context = outer
     }
+  }
+
+  /** @internal */
+  static compiled(instance: ModuleInstance<any>): CompiledModule {
+    return instance.#compiled
   }
 
   /** @internal */

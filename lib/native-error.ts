@@ -41,7 +41,7 @@ export interface NativeErrorDetail {
   readonly frames?: readonly WasmFrame[] | undefined
   /** `trap`: a {@link TrapCode}; text that is none becomes `other`. */
   readonly trapCode?: string | undefined
-  /** `trap`: the serialized core dump. */
+  /** `trap`, `interrupted`, `out-of-fuel`: the core dump. */
   readonly coredump?: Uint8Array | undefined
   /** `link`: the imports at fault. */
   readonly problems?: readonly LinkProblem[] | undefined

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-import { InterruptedError } from './errors'
+import { InterruptedError, withCoredumpOf } from './errors'
 import { Fifo } from './fifo'
 import { native } from './native'
 import type { StopReason, Stoppable, Stopper } from './stopper'
@@ -170,7 +170,7 @@ export class Operation extends CallScope implements Stoppable {
     } catch (error) {
       this.#end()
       if (this.#reason === undefined) throw error
-      throw this.#reason(error instanceof InterruptedError ? error.frames : [])
+      throw withCoredumpOf(error, this.#reason(error instanceof InterruptedError ? error.frames : []))
     }
     throw this.#reason([])
   }

@@ -1,14 +1,17 @@
 import { beginInstance } from './begin-instance'
-import { checkInteger } from './call-options'
+import { checkInteger, checkOptions } from './call-options'
 import { CompiledHostModule } from './compiled-host-module'
 import { CompiledModule, setEngineOf } from './compiled-module'
 import { describe } from './describe'
-import { type EngineOptions, checkEngineOptions } from './engine-options'
+import { type EngineOptions, checkEngineOptions, engineOptionNames } from './engine-options'
 import { type EngineStats, attachEngine, engineStats, shareEngine } from './engine'
 import { ArgumentError, ClosedError, ExitError, LinkError } from './errors'
 import { Func } from './func'
+import { type FunctionListenerFactory, checkListenerFactory } from './function-listener'
+import { HeardFunction } from './heard-function'
 import { HostModuleBuilder } from './host-module-builder'
 import { HostModuleInstance, type HostModuleOwner } from './host-module-instance'
+import { Listening } from './listening'
 import { type Importable, type Link, explain, isCurrent, link } from './linking'
 import {
   type AsyncModuleConfig,
@@ -27,8 +30,14 @@ import { type Stopper, makeStopper } from './stopper'
 import { type Mode, StoreCore } from './store-core'
 import type { ModuleSource } from './types'
 
-/** Options of a {@link Runtime}: those of its engine. */
-export type RuntimeOptions = EngineOptions
+/** Options of a {@link Runtime}: those of its engine, and what concerns all its modules. */
+export interface RuntimeOptions extends EngineOptions {
+  /**
+   * Makes listeners for the calls between host and guests, of all functions of the runtime's modules and host modules.
+   * Default: none, and calls cost nothing more. A runtime that was attached to another has none.
+   */
+  readonly functionListenerFactory?: FunctionListenerFactory
+}
 
 /** What is alive of a runtime. */
 export interface RuntimeStats extends EngineStats {
@@ -69,6 +78,7 @@ export function versions(): Versions {
 export class Runtime {
   readonly #engine: Binding.Engine
   #handle: SharedHandle<'engine'> | undefined
+  readonly #listening: Listening | undefined = undefined
   readonly #modules = new Map<string, Importable>()
   /** How modules were linked last; used again as long as the modules that they import from are the same. */
   #links = new WeakMap<CompiledModule, Link>()
@@ -85,12 +95,24 @@ export class Runtime {
 
   /** @throws {ArgumentError} If an option is unknown, has a wrong value or does not fit the others. */
   constructor(options: RuntimeOptions = {}) {
-    this.#engine = options instanceof native.Engine ? options : new native.Engine(checkEngineOptions(options))
+    if (options instanceof native.Engine) {
+      this.#engine = options
+    } else {
+      const given = checkOptions(options, 'options', [...engineOptionNames, 'functionListenerFactory'])
+      const { functionListenerFactory, ...engineOptions } = given
+      const make = checkListenerFactory(functionListenerFactory, 'options.functionListenerFactory')
+      if (make !== undefined) this.#listening = new Listening(make)
+      this.#engine = new native.Engine(checkEngineOptions(engineOptions))
+    }
     this.#multiValue = this.#engine.multiValue
-    this.#shared = { sync: new SharedStore(this.#engine, 'sync'), async: new SharedStore(this.#engine, 'async') }
+    this.#shared = {
+      sync: new SharedStore(this.#engine, 'sync', this.#listening),
+      async: new SharedStore(this.#engine, 'async', this.#listening),
+    }
     // Instances hold this object, which holds the runtime; the public class stays free of such methods.
     this.#owner = {
       engine: this.#engine,
+      listening: this.#listening,
       sharedCore: (mode) => this.#shared[mode].core,
       closed: (instance) => this.#forget(instance),
     }
@@ -233,7 +255,10 @@ export class Runtime {
     const place = this.#place(compiled, checked, 'sync')
     const { instance, core, resolved } = place
     try {
-      resolved.pre.instantiateIn(core.handle, instance)
+      const make = (): void => void resolved.pre.instantiateIn(core.handle, instance)
+      const start = this.#startOf(compiled, instance)
+      if (start === undefined) make()
+      else start.call([], make)
     } catch (error) {
       throw this.#displace(place, error)
     } finally {
@@ -296,7 +321,8 @@ export class Runtime {
     const { instance, core, resolved, name } = place
     if (name !== '') this.#reserved.add(name)
     try {
-      await beginInstance(core, resolved.pre, instance, stopper)
+      const make = (): Promise<void> => beginInstance(core, resolved.pre, instance, stopper)
+      await (this.#startOf(compiled, instance)?.callAsync([], make) ?? make())
     } catch (error) {
       const ended = instance.closed && instance.exitCode === 0 && error instanceof ExitError && error.exitCode === 0
       const failure = this.#displace(place, error)
@@ -411,11 +437,20 @@ export class Runtime {
     this.#checkName(name)
     const resolved = this.#link(compiled, mode)
     const ownsStore = name === '' && !resolved.needsShared
-    const core = ownsStore ? new StoreCore(this.#engine, mode === 'async' ? mode : undefined) : this.#shared[mode].core
+    const core = ownsStore
+      ? new StoreCore(this.#engine, mode === 'async' ? mode : undefined, this.#listening)
+      : this.#shared[mode].core
     core.keep(resolved.callbacks)
     const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, config.context)
     if (!ownsStore) this.#shared[mode].enter()
     return { instance, core, ownsStore, resolved, name, mode }
+  }
+
+  /** The start function of a module that is being instantiated, if somebody may listen to it. */
+  #startOf(compiled: CompiledModule, instance: ModuleInstance<any>): HeardFunction | undefined {
+    const definition = this.#listening === undefined ? undefined : CompiledModule.startFunction(compiled)
+    if (this.#listening === undefined || definition === undefined) return undefined
+    return new HeardFunction(this.#listening, definition, instance)
   }
 
   /** Takes back what `#place` did, for an instance that could not be made; gives the error to throw. */

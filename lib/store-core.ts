@@ -1,4 +1,5 @@
 import type { Global } from './global'
+import type { Listening } from './listening'
 import type { Memory } from './memory'
 import { type Binding, type StoreHandle, native } from './native'
 import { Schedule } from './schedule'
@@ -26,6 +27,8 @@ export class StoreCore {
    * native code, 7 nothing.
    */
   readonly holder: any[]
+  /** Of a runtime whose functions have listeners. */
+  readonly listening: Listening | undefined
   readonly #engine: Binding.Engine
   #schedule: Schedule | undefined
   #isAsync = false
@@ -33,7 +36,8 @@ export class StoreCore {
   readonly #externs = new Map<number, Memory | Global<any> | Table | Tag>()
 
   /** @param mode Leave it out if the first use shall decide. */
-  constructor(engine: Binding.Engine, mode?: Mode) {
+  constructor(engine: Binding.Engine, mode?: Mode, listening?: Listening) {
+    this.listening = listening
     this.holder = list()
     this.holder[0] = list()
     this.holder[1] = list()

@@ -1,6 +1,7 @@
 import { Engine } from './engine'
 import { checkChoice, checkOptions } from './call-options'
 import { setCoreOfStore } from './func'
+import { type GuestProfiler, type ProfilingOptions, startProfiling } from './guest-profiler'
 import { native } from './native'
 import { type Mode, StoreCore } from './store-core'
 
@@ -38,6 +39,16 @@ export class Store {
   /** Whether the store has been closed. */
   get closed(): boolean {
     return this.#core.closed
+  }
+
+  /**
+   * Begins to profile what runs in the store.
+   *
+   * @throws {ArgumentError} If it is being profiled already, or the engine was made with `interruptible: false`.
+   * @throws {ClosedError} If the store is closed.
+   */
+  startProfiling(options?: ProfilingOptions): GuestProfiler {
+    return startProfiling(this.#core, options)
   }
 
   /** Collects reference values that wasm no longer holds; this happens by itself as well. */

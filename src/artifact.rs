@@ -13,7 +13,7 @@ use crate::module::Compiled;
 use crate::module_info::ModuleInfo;
 
 /// Ends every artifact; the number is that of the layout.
-const MAGIC: [u8; 16] = *b"node-wasmtime\0\0\x01";
+const MAGIC: [u8; 16] = *b"node-wasmtime\0\0\x02";
 
 /// The magic, and before it the lengths of the image and of the information.
 const TRAILER: usize = 16 + MAGIC.len();

@@ -8,10 +8,12 @@ use std::time::Duration;
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 use wasmtime::{
-  Config, Inlining, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails,
+  Config, Inlining, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, ProfilingStrategy, Strategy,
+  WasmBacktraceDetails,
 };
 
 use crate::compute_pool::ComputePool;
+use crate::engine_counts::Counts;
 use crate::env_state::EnvState;
 use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::module_cache::ModuleCache;
@@ -66,6 +68,10 @@ pub struct EngineConfig {
   pub pooling: Option<PoolingConfig>,
   pub pool_threads: Option<u32>,
   pub slice_ms: Option<u32>,
+  /// Bytes of memory up to which traps have a core dump; none without it.
+  pub coredump_limit: Option<f64>,
+  /// `none`, `perfmap`, `jitdump` or `vtune`.
+  pub profiler: Option<String>,
   /// What precompiled code is for, as a target triple; for engines that run nothing.
   pub target: Option<String>,
   pub cache: Option<CacheConfig>,
@@ -119,6 +125,9 @@ pub struct EngineParts {
   pub memory_reservation: u64,
   pub memory_may_move: bool,
   pub multi_value: bool,
+  /// Bytes of memory beyond which there is no core dump.
+  pub coredump_limit: i64,
+  pub counts: Arc<Counts>,
   pub run_async: Arc<RunAsync>,
   pub cache: Option<ModuleCache>,
   /// What it was made with.
@@ -149,6 +158,27 @@ pub struct EngineStats {
   pub memory_bytes: f64,
   /// Asynchronous calls by what they do.
   pub tasks: TaskStats,
+  /// Modules that are not closed.
+  pub compiled_modules: u32,
+  /// Bytes of their code, with the data that belongs to it.
+  pub code_bytes: f64,
+  /// What the engine has done since it was made.
+  pub totals: EngineTotals,
+}
+
+/// What an engine has done since it was made.
+#[napi(object)]
+pub struct EngineTotals {
+  /// Calls of exported functions, and instantiations.
+  pub calls: f64,
+  /// Calls of JavaScript functions by guests.
+  pub host_calls: f64,
+  /// Calls and instantiations that have ended in a trap.
+  pub traps: f64,
+  /// Calls and instantiations that were interrupted.
+  pub interrupts: f64,
+  /// Modules that were compiled or loaded.
+  pub compiled_modules: f64,
 }
 
 /// What a cache has done since its engine was made.
@@ -196,6 +226,7 @@ impl Engine {
     if let Some(target) = &options.target {
       config.target(target).map_err(|error| Failure::type_error(format!("{error:#}")))?;
     }
+    apply_observation(&mut config, options)?;
     let inner = wasmtime::Engine::new(&config)
       .map_err(|error| Failure::type_error(format!("the engine's options do not fit together: {error:#}")))?;
     let parts = Arc::new(EngineParts {
@@ -203,6 +234,8 @@ impl Engine {
       memory_reservation: inner.get_memory_reservation(),
       memory_may_move: inner.get_memory_may_move(),
       multi_value: options.multi_value.unwrap_or(true),
+      coredump_limit: options.coredump_limit.map_or(0, |limit| i64::try_from(bytes(limit)).unwrap_or(i64::MAX)),
+      counts: Arc::default(),
       run_async: Arc::new(RunAsync {
         pool: ComputePool::new(options.pool_threads),
         pulse: Pulse::new(&inner),
@@ -287,15 +320,31 @@ impl Engine {
   pub fn stats(&self, env: Env) -> napi::Result<EngineStats> {
     let environment = EnvState::of(RawEnv(env.raw()))?;
     environment.drain_released();
+    let counted = self.counts.read();
     let mut stats = EngineStats {
       stores: 0,
       instances: 0,
       host_functions: self.host_functions.load(Ordering::Relaxed),
       memory_bytes: 0.0,
       tasks: TaskStats { queued: 0, home: 0, pool: 0, parked: 0 },
+      compiled_modules: u32::try_from(counted.modules).unwrap_or(u32::MAX),
+      code_bytes: number(counted.code_bytes),
+      totals: EngineTotals {
+        calls: 0.0,
+        host_calls: 0.0,
+        traps: number(counted.traps),
+        interrupts: number(counted.interrupts),
+        compiled_modules: number(counted.compiled),
+      },
     };
+    let (mut calls, mut host_calls) = (counted.calls, counted.host_calls);
     environment.for_each_store(|store| {
-      if self.owns(store) && !store.is_closed() {
+      if !self.owns(store) {
+        return;
+      }
+      calls += store.calls.get();
+      host_calls += store.host_calls_made();
+      if !store.is_closed() {
         stats.stores += 1;
         stats.instances += store.instance_count();
         #[expect(clippy::cast_precision_loss, reason = "a double counts bytes exactly up to 8 PiB")]
@@ -306,6 +355,8 @@ impl Engine {
         }
       }
     });
+    stats.totals.calls = number(calls);
+    stats.totals.host_calls = number(host_calls);
     Ok(stats)
   }
 
@@ -435,6 +486,30 @@ fn apply_memory(config: &mut Config, options: &EngineConfig) {
     }
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
   }
+}
+
+fn apply_observation(config: &mut Config, options: &EngineConfig) -> Result<(), Failure> {
+  config.coredump_on_trap(options.coredump_limit.is_some());
+  if let Some(profiler) = &options.profiler {
+    config.profiler(match profiler.as_str() {
+      "none" => ProfilingStrategy::None,
+      "perfmap" => ProfilingStrategy::PerfMap,
+      "jitdump" => ProfilingStrategy::JitDump,
+      "vtune" => ProfilingStrategy::VTune,
+      other => {
+        return Err(Failure::type_error(format!(
+          "profiler: expected \"none\", \"perfmap\", \"jitdump\" or \"vtune\", got \"{other}\""
+        )));
+      }
+    });
+  }
+  Ok(())
+}
+
+/// A counter as JavaScript's number.
+#[expect(clippy::cast_precision_loss, reason = "a double counts exactly up to 2^53")]
+fn number(count: u64) -> f64 {
+  count as f64
 }
 
 /// A size from JavaScript, which checked that it is a whole number from 0 to 2^53.

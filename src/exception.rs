@@ -9,6 +9,7 @@ use std::fmt;
 use wasmtime::{AsContext, AsContextMut, ExnRef, ExnRefPre, ExnType, OwnedRooted, RootScope, Rooted};
 use wasmtime::{StoreContextMut, Tag, ThrownException, Val, WasmBacktrace};
 
+use crate::core_dump::CoreDump;
 use crate::failure::{Failure, FailureKind};
 use crate::gc_handles::{GcObject, Root, address_of};
 use crate::global::wrong_value;
@@ -77,6 +78,7 @@ pub struct Broken {
   /// How many frames of the error's trace belong to the calls that this one is nested in.
   pub outer_frames: usize,
   pub exception: Option<Uncaught>,
+  pub coredump: Option<CoreDump>,
 }
 
 impl Broken {
@@ -87,16 +89,17 @@ impl Broken {
     let outer_frames =
       if error.is::<WasmBacktrace>() { WasmBacktrace::force_capture(ctx.as_context_mut()).frames().len() } else { 0 };
     if !error.is::<ThrownException>() {
-      return Self { error, outer_frames, exception: None };
+      let coredump = CoreDump::of(&error, ctx);
+      return Self { error, outer_frames, exception: None, coredump };
     }
     match Uncaught::new(ctx) {
-      Ok(exception) => Self { error, outer_frames, exception },
-      Err(error) => Self { error, outer_frames, exception: None },
+      Ok(exception) => Self { error, outer_frames, exception, coredump: None },
+      Err(error) => Self { error, outer_frames, exception: None, coredump: None },
     }
   }
 
   pub fn without_frames(error: wasmtime::Error) -> Self {
-    Self { error, outer_frames: 0, exception: None }
+    Self { error, outer_frames: 0, exception: None, coredump: None }
   }
 }
 

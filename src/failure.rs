@@ -7,6 +7,7 @@ use napi::bindgen_prelude::{ToNapiValue, Unknown};
 use napi::{Status, sys};
 use napi_derive::napi;
 
+use crate::core_dump::CoreDump;
 use crate::env_state::EnvState;
 use crate::raw_env::{RawEnv, Value};
 use crate::thrown::Thrown;
@@ -48,6 +49,8 @@ pub struct ErrorDetail {
   pub problems: Option<Vec<LinkProblemInfo>>,
   pub exit_code: Option<u32>,
   pub offset: Option<u32>,
+  #[napi(ts_type = "Uint8Array")]
+  pub coredump: Option<CoreDump>,
 }
 
 /// The classes that JavaScript knows; the names are those of `NativeErrorKind` in `lib/errors.ts`.

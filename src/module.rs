@@ -13,6 +13,7 @@ use napi_derive::napi;
 use crate::artifact;
 use crate::compile_pool::on_compile_thread;
 use crate::engine::{Engine, EngineParts, compile_failure};
+use crate::engine_counts::CountedCode;
 use crate::extern_type::{ExternTypeInfo, extern_info};
 use crate::failure::{ErrorDetail, Failure, FailureKind, TypedFailure};
 use crate::module_info::ModuleInfo;
@@ -25,6 +26,8 @@ pub struct Module {
   engine: wasmtime::Engine,
   compiled: RefCell<Option<Arc<Compiled>>>,
   weight: Cell<i64>,
+  /// Until it is closed.
+  counted: Cell<Option<CountedCode>>,
 }
 
 /// What compiling gives. Cloning shares it.
@@ -199,18 +202,19 @@ fn check_binary(bytes: &[u8]) -> Result<(), CompileError> {
 }
 
 impl Module {
-  fn from_compiled(env: RawEnv, engine: &wasmtime::Engine, compiled: Compiled) -> Self {
+  fn from_compiled(env: RawEnv, engine: &EngineParts, compiled: Compiled) -> Self {
     Self::from_shared(env, engine, Arc::new(compiled))
   }
 
   /// Every environment counts the code as its own, for each of them keeps it alive.
-  fn from_shared(env: RawEnv, engine: &wasmtime::Engine, compiled: Arc<Compiled>) -> Self {
+  fn from_shared(env: RawEnv, engine: &EngineParts, compiled: Arc<Compiled>) -> Self {
     let code = compiled.module.image_range();
     let weight =
       i64::try_from(code.end.addr().saturating_sub(code.start.addr()).saturating_add(compiled.info.weight()))
         .unwrap_or(i64::MAX);
     env.adjust_external_memory(weight);
-    Self { engine: engine.clone(), compiled: RefCell::new(Some(compiled)), weight: Cell::new(weight) }
+    let counted = Cell::new(Some(engine.counts.compiled(&compiled.module)));
+    Self { engine: engine.inner.clone(), compiled: RefCell::new(Some(compiled)), weight: Cell::new(weight), counted }
   }
 
   pub(crate) fn compiled(&self) -> Result<Compiled, Failure> {
@@ -254,7 +258,7 @@ impl Module {
     let raw = RawEnv(env.raw());
     Source::of(raw, Value(source.raw()))
       .and_then(|source| source.compile(engine).map_err(Failure::Typed))
-      .map(|compiled| Module::from_compiled(raw, &engine.inner, compiled))
+      .map(|compiled| Module::from_compiled(raw, engine, compiled))
       .map_err(|failure| failure.into_napi(raw))
   }
 
@@ -295,7 +299,7 @@ impl Module {
       // SAFETY: the JavaScript caller vouches for the bytes, as the name of the function says.
       unsafe { artifact::deserialize(&engine.inner, &bytes) }.map_err(Failure::Typed)
     };
-    read().map(|compiled| Module::from_compiled(raw, &engine.inner, compiled)).map_err(|failure| failure.into_napi(raw))
+    read().map(|compiled| Module::from_compiled(raw, engine, compiled)).map_err(|failure| failure.into_napi(raw))
   }
 
   /// As `unsafeDeserialize`, from a file, which is mapped.
@@ -304,7 +308,7 @@ impl Module {
     let raw = RawEnv(env.raw());
     // SAFETY: the JavaScript caller vouches for the file, as the name of the function says.
     unsafe { artifact::deserialize_file(&engine.inner, path.as_ref()) }
-      .map(|compiled| Module::from_compiled(raw, &engine.inner, compiled))
+      .map(|compiled| Module::from_compiled(raw, engine, compiled))
       .map_err(|failure| Failure::Typed(failure).into_napi(raw))
   }
 
@@ -356,7 +360,7 @@ impl Module {
         .into_napi(raw),
       );
     }
-    Ok(Some(Module::from_shared(raw, &engine.inner, compiled)))
+    Ok(Some(Module::from_shared(raw, engine, compiled)))
   }
 
   /// Name of the name section.
@@ -407,6 +411,12 @@ impl Module {
     })
   }
 
+  /// The function that instantiation runs.
+  #[napi(getter, catch_unwind)]
+  pub fn start_function(&self, env: Env) -> napi::Result<Option<FunctionInfo>> {
+    self.read(&env, |compiled| compiled.info.start.map(|index| function_info(&compiled.info, index)))
+  }
+
   /// The custom sections, of one name or all.
   #[napi(catch_unwind)]
   pub fn custom_sections(&self, env: Env, name: Option<String>) -> napi::Result<Vec<CustomSectionInfo>> {
@@ -425,6 +435,7 @@ impl Module {
   #[napi(catch_unwind)]
   pub fn close(&self, env: Env) {
     self.compiled.borrow_mut().take();
+    self.counted.take();
     RawEnv(env.raw()).adjust_external_memory(-self.weight.replace(0));
   }
 
@@ -474,7 +485,7 @@ impl Task for CompileTask {
   }
 
   fn resolve(&mut self, env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
-    Ok(Module::from_compiled(RawEnv(env.raw()), &self.engine.inner, output))
+    Ok(Module::from_compiled(RawEnv(env.raw()), &self.engine, output))
   }
 
   fn reject(&mut self, env: Env, error: napi::Error) -> napi::Result<Self::JsValue> {

@@ -21,13 +21,15 @@ pub struct ModuleInfo {
   types: Vec<String>,
   /// Type index of each function, imported ones first.
   functions: Vec<u32>,
-  /// Names of the name section, for functions that are imported or exported.
+  /// Names of the name section, for functions that are imported or exported, and the start function.
   pub function_names: BTreeMap<u32, String>,
   /// Names of parameters (the first locals) of the same functions.
   pub local_names: BTreeMap<u32, Vec<(u32, String)>>,
   /// Function index of each exported function, in the order of the exports.
   pub exported: Vec<(String, u32)>,
   pub imported_count: u32,
+  /// The function that instantiation runs.
+  pub start: Option<u32>,
   pub custom_sections: Vec<CustomSection>,
 }
 
@@ -57,6 +59,7 @@ impl ModuleInfo {
             info.functions.push(ty?);
           }
         }
+        Payload::StartSection { func, .. } => info.start = Some(func),
         Payload::ExportSection(reader) => {
           for export in reader {
             let export = export?;
@@ -82,7 +85,7 @@ impl ModuleInfo {
 
   fn read_names(&mut self, names: wasmparser::NameSectionReader<'_>) -> Result<(), BinaryReaderError> {
     let wanted: std::collections::HashSet<u32> =
-      self.exported.iter().map(|(_, index)| *index).chain(0..self.imported_count).collect();
+      self.exported.iter().map(|(_, index)| *index).chain(self.start).chain(0..self.imported_count).collect();
     for name in names {
       match name? {
         Name::Module { name, .. } => self.name = Some(name.to_owned()),

@@ -23,11 +23,13 @@ mod life;
 mod mode;
 
 use crate::engine::{Engine, RunAsync};
+use crate::engine_counts::Counts;
 use crate::env_state::{EnvState, STACK_MARGIN};
 use crate::export_func::ExportFunc;
 use crate::extern_ref::FreeList;
 use crate::failure::Failure;
 use crate::gc_handles::GcHandles;
+use crate::guest_profiler::{NO_DEADLINE, Sampling, on_epoch};
 use crate::instance_slot::InstanceSlot;
 use crate::map_budget::Maps;
 use crate::memory_view::Views;
@@ -85,7 +87,7 @@ pub struct StoreInner {
   /// Entries into wasm on the native stack.
   depth: Cell<u32>,
   closed: Cell<bool>,
-  host_calls: Cell<u32>,
+  host_calls: Cell<u64>,
   pub host_scope: Cell<HostScope>,
   /// The externs that JavaScript has handles to; a handle is an index. They live as long as Wasmtime's own, that is
   /// until the store ends, so nothing is ever removed.
@@ -114,7 +116,15 @@ pub struct StoreInner {
   pub views: Views,
   pub memory_reservation: u64,
   pub memory_may_move: bool,
-  stack_needed: usize,
+  /// Native stack that an entry needs; more than there can be if entries are to be watched: see `enter`.
+  stack_needed: Cell<usize>,
+  max_wasm_stack: usize,
+  pub sampling: Arc<Sampling>,
+  /// Bytes of memory beyond which there is no core dump.
+  pub coredump_limit: i64,
+  pub counts: Arc<Counts>,
+  /// Entries into wasm.
+  pub calls: Cell<u64>,
   /// Written by whoever has the store: a guest's memory may grow on a compute thread.
   bytes: AtomicI64,
   reported: Cell<i64>,
@@ -195,7 +205,12 @@ impl StoreInner {
       views: Views::default(),
       memory_reservation: engine.memory_reservation,
       memory_may_move: engine.memory_may_move,
-      stack_needed: engine.max_wasm_stack.saturating_add(STACK_MARGIN),
+      stack_needed: Cell::new(engine.max_wasm_stack.saturating_add(STACK_MARGIN)),
+      max_wasm_stack: engine.max_wasm_stack,
+      sampling: Arc::default(),
+      coredump_limit: engine.coredump_limit,
+      counts: Arc::clone(&engine.counts),
+      calls: Cell::new(0),
       bytes: AtomicI64::new(0),
       reported: Cell::new(0),
       registry_index: Cell::new(usize::MAX),
@@ -207,8 +222,8 @@ impl StoreInner {
       wasmtime::Store::try_new(&engine.inner, data).map_err(|error| Failure::internal(error.to_string()))?;
     store.limiter(|data| data);
     if engine.run_async.interruptible {
-      // No deadline: as far in the future as the counter can express without overflow.
-      store.set_epoch_deadline(u64::MAX / 2);
+      store.epoch_deadline_callback(|ctx| Ok(on_epoch(&ctx)));
+      store.set_epoch_deadline(NO_DEADLINE);
     }
     // SAFETY: nobody else has seen `inner` yet.
     unsafe { *inner.store.get() = Some(store) };
@@ -302,12 +317,30 @@ impl StoreInner {
   pub fn enter<R>(&self, run: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
     let depth = self.depth.get();
     // A nested entry keeps the limit of the first one, and traps by itself when it is reached.
-    let needed = if depth == 0 { self.stack_needed } else { STACK_MARGIN };
+    let needed = if depth == 0 { self.stack_needed.get() } else { STACK_MARGIN };
     if !self.state.has_stack(needed) {
-      return Err(Failure::stack_overflow());
+      self.enter_watched(depth)?;
     }
+    self.calls.set(self.calls.get().wrapping_add(1));
     let _entry = self.drive_entry();
     self.with(run)
+  }
+
+  /// An entry for which the stack does not suffice, or seems not to, because entries are watched: so those that are not
+  /// have nothing more to look at.
+  #[cold]
+  fn enter_watched(&self, depth: u32) -> Result<(), Failure> {
+    let needed = self.max_wasm_stack.saturating_add(STACK_MARGIN);
+    if depth == 0 && self.state.has_stack(needed) && self.enter_sampled() {
+      return Ok(());
+    }
+    Err(Failure::stack_overflow())
+  }
+
+  /// Has `enter` look at entries, or not.
+  pub fn watch_entries(&self, watch: bool) {
+    let needed = if watch { usize::MAX } else { self.max_wasm_stack.saturating_add(STACK_MARGIN) };
+    self.stack_needed.set(needed);
   }
 
   /// Native code that uses the store is on the stack until what is returned is dropped: a close waits for that.
@@ -380,7 +413,7 @@ impl StoreInner {
   }
 
   /// Changes whenever JavaScript runs inside a call into wasm.
-  pub fn host_calls(&self) -> u32 {
+  pub fn host_calls(&self) -> u64 {
     self.host_calls.get()
   }
 

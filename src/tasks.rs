@@ -35,7 +35,7 @@ pub use away_task::{AwayTask, Slice};
 pub use commands::{CALL, FUNCTIONS};
 pub use frame::{HostFrame, host_future};
 pub use notice::Notice;
-pub use operation::{Operation, Work};
+pub use operation::{Broken, Operation, Work};
 
 /// Operations that may be nested in each other: every one has a fiber of its own, and each poll goes through all of them.
 pub const MAX_NESTED: usize = 500;
@@ -68,6 +68,8 @@ pub struct Tasks {
   pub home: Arc<Home>,
   /// Ticks of the clock that a slice lasts.
   slice: u64,
+  /// Those of the running slice that come after the next look at the guest, which a profile wants sooner.
+  left: Cell<u64>,
   /// The outermost operation.
   root: UnsafeCell<Option<RootFuture>>,
   /// Host calls that have not returned, innermost last.
@@ -91,6 +93,8 @@ pub struct Tasks {
   /// Notices that have come home, and are being run.
   incoming: RefCell<Vec<Notice>>,
   away: Cell<bool>,
+  /// Host calls of all time.
+  host_calls: Cell<u64>,
   /// Host calls since the beginning of the slice.
   calls: Cell<u32>,
   operations: RefCell<Vec<Option<Box<Operation>>>>,
@@ -113,6 +117,8 @@ impl Tasks {
       pulse,
       home,
       slice,
+      left: Cell::new(0),
+      host_calls: Cell::new(0),
       root: UnsafeCell::new(None),
       frames: UnsafeCell::default(),
       signal: Cell::new(Signal::None),
@@ -154,20 +160,43 @@ impl Tasks {
     self.interrupt.swap(interrupt, Ordering::Relaxed)
   }
 
-  /// What wasm does at the end of its slice.
-  pub fn on_epoch(&self) -> UpdateDeadline {
+  /// What wasm does when its deadline has passed: at the end of its slice, or sooner, after `sampled` ticks, if there is a
+  /// profile.
+  pub fn on_epoch(&self, sampled: Option<u64>) -> UpdateDeadline {
     if self.interrupt.load(Ordering::Relaxed) {
-      UpdateDeadline::Interrupt
-    } else if self.in_place.get() > 0 {
-      UpdateDeadline::Continue(self.slice)
-    } else {
-      UpdateDeadline::Yield(self.slice)
+      return UpdateDeadline::Interrupt;
     }
+    let over = self.left.get() == 0;
+    if over {
+      self.left.set(self.slice);
+    }
+    let ticks = self.next_look(sampled);
+    if over && self.in_place.get() == 0 { UpdateDeadline::Yield(ticks) } else { UpdateDeadline::Continue(ticks) }
   }
 
   /// Begins a slice.
   pub fn renew_slice(&self, mut ctx: StoreContextMut<'_, StoreData>) {
-    ctx.set_epoch_deadline(self.slice);
+    // SAFETY: the store inner owns the store whose context this is.
+    let sampled = unsafe { &*ctx.data().inner }.sampling.next();
+    self.left.set(self.slice);
+    ctx.set_epoch_deadline(self.next_look(sampled));
+  }
+
+  /// Ticks until wasm is to be looked at again, taken from what is left of the slice.
+  fn next_look(&self, sampled: Option<u64>) -> u64 {
+    let left = self.left.get();
+    let ticks = sampled.map_or(left, |ticks| ticks.min(left));
+    self.left.set(left - ticks);
+    ticks
+  }
+
+  /// Calls of host functions so far, notices included.
+  pub fn host_calls(&self) -> u64 {
+    self.host_calls.get()
+  }
+
+  fn count_host_call(&self) {
+    self.host_calls.set(self.host_calls.get() + 1);
   }
 
   /// Runs the outermost operation until it suspends.

@@ -48,6 +48,15 @@ impl Drop for Running<'_> {
   }
 }
 
+/// As [`Running`], for as long as its owner wants.
+pub struct KeptRunning(Arc<Pulse>);
+
+impl Drop for KeptRunning {
+  fn drop(&mut self) {
+    self.0.running.fetch_sub(1, Ordering::SeqCst);
+  }
+}
+
 impl Pulse {
   pub fn new(engine: &wasmtime::Engine) -> Arc<Self> {
     Arc::new(Self { engine: engine.clone(), running: AtomicU32::new(0), listed: AtomicBool::new(false) })
@@ -63,6 +72,12 @@ impl Pulse {
       self.enlist()?;
     }
     Ok(running)
+  }
+
+  /// As `run`, without a borrow.
+  pub fn keep_running(self: &Arc<Self>) -> std::io::Result<KeptRunning> {
+    std::mem::forget(self.run()?);
+    Ok(KeptRunning(Arc::clone(self)))
   }
 
   /// Raises the epoch now, for a task that should stop at once.

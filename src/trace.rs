@@ -2,6 +2,7 @@
 
 use wasmtime::{Trap, WasmBacktrace};
 
+use crate::core_dump::CoreDump;
 use crate::engine::MAX_FRAMES;
 use crate::exception::Broken;
 use crate::failure::{ErrorDetail, ExceptionFailure, Failure, FailureKind, FrameInfo, ThrownFailure};
@@ -43,9 +44,9 @@ impl StoreInner {
   /// Sorts what came out of wasm.
   #[cold]
   pub fn failure(&self, env: RawEnv, broken: Broken) -> Failure {
-    let Broken { error, outer_frames, exception } = broken;
+    let Broken { error, outer_frames, exception, coredump } = broken;
     match exception {
-      None => self.sorted(error, outer_frames),
+      None => self.sorted(error, outer_frames, coredump),
       Some(exception) => {
         let reference = self.with_even_closed(|ctx| self.uncaught_to_js(env, ctx, &exception));
         match reference.and_then(|reference| reference) {
@@ -74,7 +75,7 @@ impl StoreInner {
   }
 
   /// An error whose trace ends with so many frames of outer calls.
-  fn sorted(&self, error: wasmtime::Error, outer_frames: usize) -> Failure {
+  fn sorted(&self, error: wasmtime::Error, outer_frames: usize, coredump: Option<CoreDump>) -> Failure {
     let trace = error.downcast_ref::<WasmBacktrace>();
     let mut frames = trace.map(|trace| self.frames(trace, outer_frames)).unwrap_or_default();
     if let Some(thrown) = error.downcast_ref::<Thrown>() {
@@ -96,7 +97,12 @@ impl StoreInner {
       return Failure::with_detail(typed.kind, typed.message.clone(), detail);
     }
     let trap = error.downcast_ref::<Trap>().copied();
-    let detail = ErrorDetail { frames: Some(frames), ..ErrorDetail::default() };
+    let detail = ErrorDetail { frames: Some(frames), coredump, ..ErrorDetail::default() };
+    match trap {
+      Some(Trap::Interrupt) => self.counts.interrupted(),
+      None if !error.is::<wasmtime::ThrownException>() => {}
+      _ => self.counts.trapped(),
+    }
     match trap {
       Some(Trap::Interrupt) => Failure::with_detail(FailureKind::Interrupted, "the call was interrupted", detail),
       Some(Trap::OutOfFuel) => Failure::with_detail(FailureKind::OutOfFuel, "all fuel was consumed", detail),

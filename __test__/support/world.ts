@@ -46,9 +46,10 @@ export function makeWorld() {
   const table = new wasmtime.Table(store, { element: 'externref', minimum: 2, maximum: 5 })
   const hostBuilder = runtime.newHostModuleBuilder('built')
   const functionBuilder = hostBuilder.newFunctionBuilder()
+  const profiler = foreignStore.startProfiling()
   return {
     engine, store, otherStore, foreignStore, linker, module, command, pre, instance, runtime, hostModule, host, compiled, guest, func, hostFunc,
-    memory, global, table, hostBuilder, functionBuilder,
+    memory, global, table, hostBuilder, functionBuilder, profiler,
   } // prettier-ignore
 }
 

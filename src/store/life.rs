@@ -119,6 +119,7 @@ impl StoreInner {
       tasks.abort();
       self.set_active(ptr::null_mut(), 0);
     }
+    self.sampling.store_ended();
     // SAFETY: called only when no wasm of the store is on the stack and no access is under way.
     let store = unsafe { (*self.store.get()).take() };
     if let Some(store) = store {
@@ -136,6 +137,11 @@ impl StoreInner {
   /// Bytes of memories and tables.
   pub fn memory_bytes(&self) -> i64 {
     self.bytes.load(Ordering::Relaxed)
+  }
+
+  /// Calls of host functions so far.
+  pub fn host_calls_made(&self) -> u64 {
+    self.tasks().map_or(self.host_calls.get(), crate::tasks::Tasks::host_calls)
   }
 
   /// Instances that are not closed.
@@ -190,6 +196,8 @@ impl Drop for StorePin {
 impl Drop for StoreInner {
   fn drop(&mut self) {
     self.state.unregister_store(&self.registry_index);
+    self.sampling.store_ended();
+    self.counts.store_ended(self.calls.get(), self.host_calls_made());
     if let Some(env) = self.state.env() {
       self.close(env, None);
       env.adjust_external_memory(-self.reported.replace(0));

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use napi::JsValue;
 use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
-use wasmtime::{AsContextMut, Caller};
+use wasmtime::Caller;
 
 use super::{StoreData, StoreInner};
 use crate::failure::{Failure, FailureKind};
 use crate::raw_env::{RawEnv, Value};
 use crate::tasks::Tasks;
+use crate::ticker::KeptRunning;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -84,16 +85,18 @@ impl StoreInner {
     }
     let home = self.state.make_home(env)?;
     let tasks = Tasks::new(Arc::clone(&parts.pool), Arc::clone(&parts.pulse), home, u64::from(parts.slice_ms) + 1);
-    // SAFETY: no operation runs, since the store had no mode yet; `with` gives a context, and this needs the store.
-    let store = unsafe { &mut *self.store.get() };
-    let Some(store) = store else { return Err(Failure::closed("store")) };
-    store.epoch_deadline_callback(|mut ctx| {
-      let inner = ctx.as_context_mut().data().inner;
-      // SAFETY: the store inner owns the store whose wasm runs.
-      Ok(unsafe { &*inner }.tasks().map_or(wasmtime::UpdateDeadline::Interrupt, Tasks::on_epoch))
-    });
     let _ = self.tasks.set(Box::new(tasks));
     Ok(())
+  }
+
+  /// Whether wasm of the store looks at the epoch.
+  pub fn is_interruptible(&self) -> bool {
+    self.run_async.interruptible
+  }
+
+  /// Has the clock run, until what is returned is dropped.
+  pub fn keep_clock(&self) -> std::io::Result<KeptRunning> {
+    self.run_async.pulse.keep_running()
   }
 
   #[inline]

@@ -55,6 +55,7 @@ impl StoreInner {
       return Err(Failure::new(FailureKind::Interrupted, "the call was stopped before it began"));
     }
     operation_ref.prepare(self)?;
+    self.calls.set(self.calls.get() + 1);
     let top = tasks.top();
     if top.is_null() {
       let root = self.root_future(tasks, operation)?;
@@ -70,6 +71,7 @@ impl StoreInner {
     struct Root(*mut wasmtime::Store<StoreData>, *mut Operation);
     // SAFETY: the future has the store to itself; see `Tasks`.
     unsafe impl Send for Root {}
+    self.sampling.entered();
     self.with(|ctx| tasks.renew_slice(ctx))?;
     let root = Root(self.store_pointer().ok_or_else(|| Failure::closed("store"))?, operation);
     Ok(Box::pin(async move {
@@ -226,6 +228,7 @@ impl StoreInner {
       return Ok(None);
     }
     let binding = HostFrame::at(frame).binding();
+    tasks.count_host_call();
     self.renew_scope(env);
     // SAFETY: the frame is suspended, and stays so: its future is neither polled nor dropped before this returns, for
     // `abort` waits until no driver of the store is on the native stack.

@@ -39,6 +39,7 @@ impl StoreInner {
     let mut notices = notices.into_iter();
     for Notice { binding, params } in notices.by_ref() {
       tasks.notices_delivered(1);
+      tasks.count_host_call();
       let scope = env.open_scope();
       // SAFETY: the closure that owns the binding lives as long as the store.
       if let Err(failure) = unsafe { &*binding }.call_for_notice(env, self, &params) {
