@@ -136,17 +136,26 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   /**
    * Calls the function with options. They come first, so that no argument can be mistaken for them.
    *
-   * @param options `context`: what `context` of the instance is during this call.
+   * @param options `context`: what `context` of the instance is during this call. `timeoutMs` and `fuel` stop it when it
+   * takes too long or too much.
    * @param args As for `call`.
+   * @throws {InterruptedError} If the time is over. The instance can be used again, but its own data is as the guest left it.
+   * @throws {OutOfFuelError} If the fuel is used up; likewise.
+   * @throws {ArgumentError} If there is a `timeoutMs`, and the engine was made with `interruptible: false`; or `fuel`, and it
+   * was not made with `fuel: true`.
    */
   callWith(options: CallOptions, ...args: Args extends readonly any[] ? [...Args] : never): Result {
-    const { context, hasContext } = checkCallOptions(options)
-    if (!hasContext) return this.function(...args)
+    const { context, hasContext, timeoutMs, fuel } = checkCallOptions(options)
+    const call = (): Result =>
+      timeoutMs === undefined && fuel === undefined
+        ? this.function(...args)
+        : native.funcCallWithLimits(this.#prepare(), timeoutMs, 0, fuel, ...args)
+    if (!hasContext) return call()
     const owner = this.#slot >= 0 ? (this.#core.instanceAt(this.#slot) as ContextOwner | undefined) : undefined
     if (owner === undefined || typeof owner.runWithContext !== 'function') {
       throw new ArgumentError('options.context: the function belongs to no instance that has a context')
     }
-    return owner.runWithContext(context, () => this.function(...args))
+    return owner.runWithContext(context, call)
   }
 
   /**
@@ -163,6 +172,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    * @throws {ArgumentError} (as a rejection) If the instance is in sync mode: make it with `instantiateAsync`.
    */
   callAsync(...args: Args extends readonly any[] ? [...Args] : never): Promise<Awaited<Result>> {
+    if (this.#core.deadline !== undefined) return this.callAsyncWith({}, ...args)
     try {
       return this.#operation(args, undefined, false).run()
     } catch (error) {
@@ -174,8 +184,8 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    * As `callAsync`, with options. They come first, so that no argument can be mistaken for them.
    *
    * @param options `signal` and `timeoutMs` stop the call, wherever it is: while it waits for its turn or for a promise,
-   * and while it computes. The instance stays usable, but its own data is as the guest left it. `context` is what
-   * `context` of the instance is during this call.
+   * and while it computes. The instance stays usable, but its own data is as the guest left it. `fuel` is what it may use
+   * of its store's fuel. `context` is what `context` of the instance is during this call.
    * @param args As for `call`.
    * @throws {InterruptedError} (as a rejection) If the time is over. An aborted signal rejects with its `reason`.
    */
@@ -183,10 +193,10 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
     options: AsyncCallOptions,
     ...args: Args extends readonly any[] ? [...Args] : never
   ): Promise<Awaited<Result>> {
-    const { context, hasContext, signal, timeoutMs } = checkAsyncCallOptions(options)
-    const stopper = makeStopper(signal, timeoutMs)
+    const { context, hasContext, signal, timeoutMs, fuel } = checkAsyncCallOptions(options)
+    const stopper = makeStopper(signal, timeoutMs, this.#core.deadline)
     try {
-      return await this.#operation(args, context, hasContext).run(stopper)
+      return await this.#operation(args, context, hasContext, fuel).run(stopper)
     } finally {
       stopper?.end()
     }
@@ -210,12 +220,25 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
     await func.#operation([], undefined, false).run(stopper)
   }
 
+  /** @internal Calls a function without arguments, `spentMs` after its time has begun. */
+  static runLimited(func: Func<any, any>, timeoutMs: number, spentMs: number): void {
+    native.funcCallWithLimits(func.#prepare(), timeoutMs, spentMs, undefined)
+  }
+
   #prepare(): PreparedFunc {
     return (this.#prepared ??= native.funcPrepare(this.#core.handle, this.#index, this.#slot, this.#name))
   }
 
-  #operation(args: readonly unknown[], context: unknown, hasContext: boolean): Operation {
+  #operation(args: readonly unknown[], context: unknown, hasContext: boolean, fuel?: bigint): Operation {
     const id = native.opCall(this.#prepare(), ...args)
+    if (fuel !== undefined) {
+      try {
+        native.opFuel(this.#core.handle, id, fuel)
+      } catch (error) {
+        native.opForget(this.#core.handle, id)
+        throw error
+      }
+    }
     const instance = this.#slot >= 0 ? this.#core.instanceAt(this.#slot) : undefined
     return new Operation(this.#core, id, instance, context, hasContext)
   }

@@ -212,6 +212,12 @@ export class Operation extends CallScope implements Stoppable {
     for (const operation of all) if (operation.instance === instance) operation.stop(reason)
   }
 
+  /** All calls under way were interrupted. */
+  static interrupted(core: StoreCore): void {
+    const [outermost] = core.schedule.active
+    outermost?.stop((frames) => new InterruptedError('the call was interrupted (interrupt())', { frames }))
+  }
+
   /** The store was closed: whatever it waits for, it will find that out. */
   static closed(core: StoreCore): void {
     const { active, queue } = core.schedule
@@ -325,4 +331,5 @@ native.registerTasks(
   (core: StoreCore) => Operation.closed(core),
   () => void nextTurn().then(native.takeUpArrivals),
   (core: StoreCore) => away.get(core)?.inContext(() => native.opNotices(core.handle)),
+  (core: StoreCore) => Operation.interrupted(core),
 )

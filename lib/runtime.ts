@@ -1,33 +1,44 @@
 import { beginInstance } from './begin-instance'
-import { checkInteger } from './call-options'
+import { checkInteger, checkOptions } from './call-options'
 import { CompiledHostModule } from './compiled-host-module'
 import { CompiledModule, setEngineOf } from './compiled-module'
 import { describe } from './describe'
-import { type EngineOptions, checkEngineOptions } from './engine-options'
+import { type EngineOptions, checkEngineOptions, engineOptionNames } from './engine-options'
 import { type EngineStats, attachEngine, engineStats, shareEngine } from './engine'
 import { ArgumentError, ClosedError, ExitError, LinkError } from './errors'
 import { Func } from './func'
 import { HostModuleBuilder } from './host-module-builder'
 import { HostModuleInstance, type HostModuleOwner } from './host-module-instance'
+import { type Limits, checkLimits, mergeLimits } from './limits'
 import { type Importable, type Link, explain, isCurrent, link } from './linking'
 import {
   type AsyncModuleConfig,
   type CheckedModuleConfig,
+  type HostModuleConfig,
   type ModuleConfig,
   checkAsyncModuleConfig,
   checkModuleConfig,
 } from './module-config'
 import { Module, attachModule, checkPath, compileNow, compiled } from './module'
-import { ModuleInstance, type ModuleInstanceOwner } from './module-instance'
+import { ModuleInstance, type ModuleInstanceOwner, sharesStore } from './module-instance'
 import { type Binding, native } from './native'
 import type { SharedHandle } from './shared-handle'
 import { SharedStore } from './shared-store'
-import { type Stopper, makeStopper } from './stopper'
+import { type Stopper, makeStopper, now } from './stopper'
 import { type Mode, StoreCore } from './store-core'
 import type { ModuleSource } from './types'
 
-/** Options of a {@link Runtime}: those of its engine. */
-export type RuntimeOptions = EngineOptions
+/** Options of a {@link Runtime}: those of its engine, and its own. */
+export interface RuntimeOptions extends EngineOptions, OwnOptions {}
+
+/** Options of a {@link Runtime} that do not concern its engine. */
+interface OwnOptions {
+  /**
+   * What the instances of a store may take together. Every instance without a name has a store of its own; all with names
+   * share one in each mode. Default: none but what {@link Limits} says.
+   */
+  readonly limits?: Limits
+}
 
 /** What is alive of a runtime. */
 export interface RuntimeStats extends EngineStats {
@@ -78,15 +89,21 @@ export class Runtime {
   readonly #reserved = new Set<string>()
   /** The stores of named instances and of those that import from them, one for each mode. */
   readonly #shared: { readonly [mode in Mode]: SharedStore }
+  readonly #limits: Limits | undefined
   #exitCode: number | undefined
   /** Whether functions may have several results. */
   readonly #multiValue: boolean
 
   /** @throws {ArgumentError} If an option is unknown, has a wrong value or does not fit the others. */
   constructor(options: RuntimeOptions = {}) {
-    this.#engine = options instanceof native.Engine ? options : new native.Engine(checkEngineOptions(options))
+    const { limits, engine } = checkRuntimeOptions(options)
+    this.#engine = engine
+    this.#limits = limits
     this.#multiValue = this.#engine.multiValue
-    this.#shared = { sync: new SharedStore(this.#engine, 'sync'), async: new SharedStore(this.#engine, 'async') }
+    this.#shared = {
+      sync: new SharedStore(this.#engine, 'sync', limits),
+      async: new SharedStore(this.#engine, 'async', limits),
+    }
     // Instances hold this object, which holds the runtime; the public class stays free of such methods.
     this.#owner = {
       engine: this.#engine,
@@ -119,11 +136,13 @@ export class Runtime {
    * is its own: host modules, instances, and its end.
    *
    * @param handle What `share()` of a runtime or engine gave.
+   * @param options `limits`, as for a new runtime: they are not part of the engine.
    * @throws {ArgumentError} If it is not such a handle.
    * @throws {ClosedError} If the engine is not there any more, or is one of another process.
    */
-  static attach(handle: SharedHandle<'engine'>): Runtime {
-    return new Runtime(attachEngine(handle) as RuntimeOptions)
+  static attach(handle: SharedHandle<'engine'>, options: Pick<RuntimeOptions, 'limits'> = {}): Runtime {
+    const { limits } = checkOptions(options, 'options', ['limits'])
+    return new Runtime(new Attached(attachEngine(handle), checkLimits(limits, 'options.limits')) as RuntimeOptions)
   }
 
   /**
@@ -198,7 +217,7 @@ export class Runtime {
   }
 
   /** Instantiates a host module, under its own name or that of the config. */
-  instantiate(source: CompiledHostModule, config?: ModuleConfig): HostModuleInstance
+  instantiate(source: CompiledHostModule, config?: HostModuleConfig): HostModuleInstance
   /**
    * Instantiates a module: links its imports to the modules of those names, runs its start function and then the
    * functions that `config.startFunctions` names (default `_start`), if it exports them.
@@ -208,6 +227,8 @@ export class Runtime {
    *
    * @param source A compiled module, or bytes or WAT text, which are compiled first.
    * @throws {LinkError} With all imports that are missing or do not fit; or if the name is taken.
+   * @throws {InterruptedError} If the start functions take longer than `config.timeoutMs`.
+   * @throws {LimitError} If the instance would take more than its limits allow.
    * @throws {TrapError} If a start function traps. What a host function throws comes out unchanged. The instance is closed
    * then.
    */
@@ -221,12 +242,14 @@ export class Runtime {
   ): ModuleInstance<any> | HostModuleInstance {
     this.assertOpen()
     const checked = checkModuleConfig(config)
-    if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked.name ?? source.name, 'sync')
+    if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked, 'sync')
     const compiled = source instanceof CompiledModule ? source : this.compileModuleSync(source)
     const place = this.#place(compiled, checked, 'sync')
     const { instance, core, resolved } = place
+    const { timeoutMs } = checked
+    const began = timeoutMs === undefined ? 0 : now()
     try {
-      resolved.pre.instantiateIn(core.handle, instance)
+      resolved.pre.instantiateIn(core.handle, instance, timeoutMs)
     } catch (error) {
       throw this.#displace(place, error)
     } finally {
@@ -234,7 +257,10 @@ export class Runtime {
     }
     if (!this.#admit(instance)) return instance
     try {
-      for (const start of startsOf(instance, compiled, checked)) start.call()
+      for (const start of startsOf(instance, compiled, checked)) {
+        if (timeoutMs === undefined) start.call()
+        else Func.runLimited(start, timeoutMs, now() - began)
+      }
     } catch (error) {
       this.#endStart(instance, error)
     }
@@ -245,7 +271,7 @@ export class Runtime {
    * Instantiates a host module, under its own name or that of the config, with its memories, globals and tables for guests
    * in async mode. Its functions are for guests in both modes.
    */
-  instantiateAsync(source: CompiledHostModule, config?: ModuleConfig): Promise<HostModuleInstance>
+  instantiateAsync(source: CompiledHostModule, config?: HostModuleConfig): Promise<HostModuleInstance>
   /**
    * As `instantiate`, in async mode: host functions may return promises, for which `callAsync`, and the start functions
    * here, wait without blocking the event loop. Guests that compute for long do so on another thread.
@@ -265,7 +291,7 @@ export class Runtime {
   ): Promise<ModuleInstance<any> | HostModuleInstance> {
     this.assertOpen()
     if (source instanceof CompiledHostModule) {
-      return this.#instantiateHost(source, checkModuleConfig(config).name ?? source.name, 'async')
+      return this.#instantiateHost(source, checkModuleConfig(config), 'async')
     }
     const checked = checkAsyncModuleConfig(config)
     const stopper = makeStopper(checked.signal, checked.timeoutMs)
@@ -310,6 +336,18 @@ export class Runtime {
   /** The module of a name, `undefined` if there is none. */
   module(name: string): ModuleInstance<any> | HostModuleInstance | undefined {
     return this.#modules.get(name)
+  }
+
+  /**
+   * Ends every call that runs at this moment in a store of the runtime's engine, in all threads that share the engine (see
+   * `share`), with an `InterruptedError`: those that compute, those that wait for a promise, and those whose host function is
+   * under way, as soon as their guests go on. Later calls are not touched. It can be called from anywhere, a host function or
+   * a Worker that has attached to the engine.
+   *
+   * @throws {ArgumentError} If the engine was made with `interruptible: false`.
+   */
+  interrupt(): void {
+    this.#engine.interrupt()
   }
 
   /** What is alive. */
@@ -374,8 +412,13 @@ export class Runtime {
     return made
   }
 
-  #instantiateHost(compiled: CompiledHostModule, name: string, mode: Mode): HostModuleInstance {
+  #instantiateHost(compiled: CompiledHostModule, config: CheckedModuleConfig, mode: Mode): HostModuleInstance {
     const { runtime, items } = CompiledHostModule.parts(compiled)
+    const name = config.name ?? compiled.name
+    for (const what of ['limits', 'fuel', 'timeoutMs'] as const) {
+      if (config[what] === undefined) continue
+      throw new ArgumentError(`config.${what} is not an option of a host module, which has no store and runs no guest`)
+    }
     if (runtime !== this) throw new ArgumentError('the host module was compiled by another Runtime')
     if (compiled.closed) throw new ClosedError('source module must be compiled before instantiation: it is closed')
     if (name === '') throw new LinkError('a module name must not be empty')
@@ -404,7 +447,14 @@ export class Runtime {
     this.#checkName(name)
     const resolved = this.#link(compiled, mode)
     const ownsStore = name === '' && !resolved.needsShared
-    const core = ownsStore ? new StoreCore(this.#engine, mode === 'async' ? mode : undefined) : this.#shared[mode].core
+    const { limits, fuel } = config
+    if (!ownsStore && (limits !== undefined || fuel !== undefined)) {
+      throw sharesStore(limits === undefined ? 'fuel' : 'limits', name)
+    }
+    const core = ownsStore
+      ? new StoreCore(this.#engine, mode === 'async' ? mode : undefined, mergeLimits(limits, this.#limits))
+      : this.#shared[mode].core
+    if (fuel !== undefined) core.fuel = fuel
     core.keep(resolved.callbacks)
     const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, config.context)
     if (!ownsStore) this.#shared[mode].enter()
@@ -450,6 +500,23 @@ export class Runtime {
     const mode = instance instanceof HostModuleInstance ? instance.sharedMode : sharedModeOf(instance)
     if (mode !== undefined && this.#exitCode === undefined) this.#shared[mode].leave()
   }
+}
+
+/** The engine of another thread, and what is this runtime's own. */
+class Attached {
+  readonly engine: Binding.Engine
+  readonly limits: Limits | undefined
+
+  constructor(engine: Binding.Engine, limits: Limits | undefined) {
+    this.engine = engine
+    this.limits = limits
+  }
+}
+
+function checkRuntimeOptions(options: unknown): Attached {
+  if (options instanceof Attached) return options
+  const { limits, ...engine } = checkOptions(options, 'options', [...engineOptionNames, 'limits'])
+  return new Attached(new native.Engine(checkEngineOptions(engine)), checkLimits(limits, 'options.limits'))
 }
 
 setEngineOf(Runtime.engineOf)

@@ -1,3 +1,4 @@
+import type { Limits } from './limits'
 import type { Binding } from './native'
 import { type Mode, StoreCore } from './store-core'
 
@@ -8,19 +9,21 @@ import { type Mode, StoreCore } from './store-core'
 export class SharedStore {
   readonly #engine: Binding.Engine
   readonly #mode: Mode
+  readonly #limits: Limits | undefined
   #core: StoreCore | undefined
   /** Open instances and host modules in it. */
   #users = 0
 
-  constructor(engine: Binding.Engine, mode: Mode) {
+  constructor(engine: Binding.Engine, mode: Mode, limits: Limits | undefined) {
     this.#engine = engine
     this.#mode = mode
+    this.#limits = limits
   }
 
   /** The store, made if there is none. */
   get core(): StoreCore {
     if (this.#core === undefined || this.#core.closed) {
-      this.#core = new StoreCore(this.#engine, this.#mode === 'async' ? this.#mode : undefined)
+      this.#core = new StoreCore(this.#engine, this.#mode === 'async' ? this.#mode : undefined, this.#limits)
     }
     return this.#core
   }

@@ -1,4 +1,5 @@
 import type { Global } from './global'
+import { type GrowRequest, type Limits, type Usage, nativeLimits } from './limits'
 import type { Memory } from './memory'
 import { type Binding, type StoreHandle, native } from './native'
 import { Schedule } from './schedule'
@@ -31,8 +32,20 @@ export class StoreCore {
   /** The objects of handles other than functions. */
   readonly #externs = new Map<number, Memory | Global<any> | Table>()
 
+  /** What native code asks before something grows, if `limits.onGrow` is given. */
+  readonly onGrow:
+    ((kind: GrowRequest['kind'], current: number, desired: number, maximum: number | undefined) => unknown) | undefined
+  readonly limits: Limits | undefined
+  /** When the time of all later asynchronous calls is over, on the clock of `lib/stopper.ts`. */
+  deadline: number | undefined
+
   /** @param mode Leave it out if the first use shall decide. */
-  constructor(engine: Binding.Engine, mode?: Mode) {
+  constructor(engine: Binding.Engine, mode?: Mode, limits?: Limits) {
+    this.limits = limits
+    const onGrow = limits?.onGrow
+    if (onGrow !== undefined) {
+      this.onGrow = (kind, current, desired, maximum) => onGrow({ kind, current, desired, maximum })
+    }
     this.holder = list()
     this.holder[0] = list()
     this.holder[1] = list()
@@ -41,7 +54,12 @@ export class StoreCore {
     this.holder[4] = list()
     this.holder[5] = list()
     this.holder[6] = list()
-    this.handle = native.storeNew(engine, this.holder, mode === undefined ? undefined : mode === 'async')
+    this.handle = native.storeNew(
+      engine,
+      this.holder,
+      mode === undefined ? undefined : mode === 'async',
+      nativeLimits(limits),
+    )
     this.#isAsync = mode === 'async'
     this.#engine = engine
   }
@@ -68,6 +86,19 @@ export class StoreCore {
 
   get engine(): Binding.Engine {
     return this.#engine
+  }
+
+  /** What the store has taken. */
+  get usage(): Usage {
+    return native.storeUsage(this.handle) as Usage
+  }
+
+  get fuel(): bigint {
+    return native.storeFuel(this.handle)
+  }
+
+  set fuel(fuel: bigint) {
+    native.storeSetFuel(this.handle, fuel)
   }
 
   get closed(): boolean {

@@ -92,7 +92,11 @@ impl HostBinding {
       // SAFETY: as above.
       Some(stack) => unsafe { self.on_stack(env, store, &mut caller, slots, stack) },
     };
-    outcome.map_err(|failure| self.error(env, failure))
+    match outcome {
+      Ok(()) if store.is_armed() => store.check_time(),
+      Ok(()) => Ok(()),
+      Err(failure) => Err(self.error(env, failure)),
+    }
   }
 
   #[inline]
@@ -225,7 +229,11 @@ impl HostBinding {
     if store.views.any() {
       store.detach_grown_views(env, caller.as_context_mut());
     }
-    self.with_references(env, store, &mut caller, params, results).map_err(|failure| self.error(env, failure))
+    match self.with_references(env, store, &mut caller, params, results) {
+      Ok(()) if store.is_armed() => store.check_time(),
+      Ok(()) => Ok(()),
+      Err(failure) => Err(self.error(env, failure)),
+    }
   }
 
   fn with_references(

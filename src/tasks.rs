@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use wasmtime::{StoreContextMut, UpdateDeadline};
@@ -28,7 +28,7 @@ mod operation;
 use crate::compute_pool::ComputePool;
 use crate::engine::TaskStats;
 use crate::home::Home;
-use crate::store::StoreData;
+use crate::store::{StoreData, StoreInner};
 use crate::ticker::Pulse;
 
 pub use away_task::{AwayTask, Slice};
@@ -87,6 +87,8 @@ pub struct Tasks {
   in_place: Cell<u32>,
   /// Wasm must stop at its next check. Any thread reads it; the JavaScript thread sets it.
   interrupt: AtomicBool,
+  /// The engine's interruptions when the outermost operation began; likewise.
+  interruptions: AtomicU64,
   // The rest belongs to the JavaScript thread, also while a task is away.
   /// Notices that have come home, and are being run.
   incoming: RefCell<Vec<Notice>>,
@@ -124,6 +126,7 @@ impl Tasks {
       incoming: RefCell::default(),
       in_place: Cell::new(0),
       interrupt: AtomicBool::new(false),
+      interruptions: AtomicU64::new(0),
       away: Cell::new(false),
       calls: Cell::new(0),
       operations: RefCell::default(),
@@ -155,19 +158,34 @@ impl Tasks {
   }
 
   /// What wasm does at the end of its slice.
-  pub fn on_epoch(&self) -> UpdateDeadline {
-    if self.interrupt.load(Ordering::Relaxed) {
+  pub fn on_epoch(&self, store: &StoreInner) -> UpdateDeadline {
+    if self.interrupt.load(Ordering::Relaxed) || self.is_interrupted() {
       UpdateDeadline::Interrupt
     } else if self.in_place.get() > 0 {
-      UpdateDeadline::Continue(self.slice)
+      if store.must_stop() { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) }
     } else {
       UpdateDeadline::Yield(self.slice)
     }
   }
 
-  /// Begins a slice.
+  /// The outermost operation begins: interruptions from now on concern it. Gives what was before.
+  fn note_beginning(&self) -> u64 {
+    self.interruptions.swap(self.pulse.interruptions(), Ordering::Relaxed)
+  }
+
+  /// Takes `note_beginning` back.
+  fn set_beginning(&self, interruptions: u64) {
+    self.interruptions.store(interruptions, Ordering::Relaxed);
+  }
+
+  /// Whether an interruption has come since the outermost operation began.
+  pub fn is_interrupted(&self) -> bool {
+    self.interruptions.load(Ordering::Relaxed) != self.pulse.interruptions()
+  }
+
+  /// Begins a slice. A synchronous call looks at every tick if its time is over.
   pub fn renew_slice(&self, mut ctx: StoreContextMut<'_, StoreData>) {
-    ctx.set_epoch_deadline(self.slice);
+    ctx.set_epoch_deadline(if self.in_place.get() > 0 { 1 } else { self.slice });
   }
 
   /// Runs the outermost operation until it suspends.
@@ -194,6 +212,11 @@ impl Tasks {
   /// Whether wasm has suspended itself, and can go on.
   fn has_yielded(&self) -> bool {
     self.woken.0.load(Ordering::Relaxed)
+  }
+
+  /// Whether an operation is under way that an interruption has hit, and no other thread has it.
+  pub fn is_waiting_interrupted(&self) -> bool {
+    !self.away.get() && self.is_interrupted() && self.has_root()
   }
 
   fn has_root(&self) -> bool {

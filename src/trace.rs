@@ -75,7 +75,7 @@ impl StoreInner {
     let trap = error.downcast_ref::<Trap>().copied();
     let detail = ErrorDetail { frames: Some(frames), ..ErrorDetail::default() };
     match trap {
-      Some(Trap::Interrupt) => Failure::with_detail(FailureKind::Interrupted, "the call was interrupted", detail),
+      Some(Trap::Interrupt) => Failure::with_detail(FailureKind::Interrupted, self.interruption_text(), detail),
       Some(Trap::OutOfFuel) => Failure::with_detail(FailureKind::OutOfFuel, "all fuel was consumed", detail),
       Some(trap) => {
         let (code, text) = trap_code(trap);

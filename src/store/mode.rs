@@ -7,7 +7,7 @@ use std::sync::Arc;
 use napi::JsValue;
 use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
-use wasmtime::{AsContextMut, Caller};
+use wasmtime::Caller;
 
 use super::{StoreData, StoreInner};
 use crate::failure::{Failure, FailureKind};
@@ -82,16 +82,15 @@ impl StoreInner {
          interruptible: false; leave that option out",
       ));
     }
+    if self.with(|ctx| ctx.data().limits.on_grow)? {
+      return Err(Failure::type_error(
+        "limits.onGrow is for stores in sync mode: in async mode a guest may grow its memory on another thread, where \
+         JavaScript cannot be asked. Leave it out, and set limits.memoryBytes and limits.tableElements",
+      ));
+    }
     let home = self.state.make_home(env)?;
+    self.run_async.pulse.add_home(&home);
     let tasks = Tasks::new(Arc::clone(&parts.pool), Arc::clone(&parts.pulse), home, u64::from(parts.slice_ms) + 1);
-    // SAFETY: no operation runs, since the store had no mode yet; `with` gives a context, and this needs the store.
-    let store = unsafe { &mut *self.store.get() };
-    let Some(store) = store else { return Err(Failure::closed("store")) };
-    store.epoch_deadline_callback(|mut ctx| {
-      let inner = ctx.as_context_mut().data().inner;
-      // SAFETY: the store inner owns the store whose wasm runs.
-      Ok(unsafe { &*inner }.tasks().map_or(wasmtime::UpdateDeadline::Interrupt, Tasks::on_epoch))
-    });
     let _ = self.tasks.set(Box::new(tasks));
     Ok(())
   }

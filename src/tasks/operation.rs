@@ -12,7 +12,7 @@ use crate::host_call::HostFailure;
 use crate::instance_pre::Resolved;
 use crate::instance_slot::{INSTANCES, InstanceSlot};
 use crate::raw_env::{RawEnv, Value};
-use crate::store::{StoreData, StoreInner};
+use crate::store::{FuelBudget, StoreData, StoreInner};
 use crate::values::{Ready, results_to_js, val_to_js};
 
 /// A result that needs no store.
@@ -68,12 +68,27 @@ pub struct Operation {
   pub ended: bool,
   /// It makes an instance for the second time, after it found no memory.
   pub again: bool,
+  /// What it may use of its store's fuel.
+  pub fuel: Option<u64>,
+  /// That, while it is under way. On the JavaScript thread.
+  pub budget: Option<FuelBudget>,
 }
 
 impl Operation {
   pub fn new(work: Work, slot: *const InstanceSlot) -> Self {
     let made_slot = if let Work::Instantiate(_, slot) = &work { Some(*slot) } else { None };
-    Self { work: Some(work), input: None, slot, made_slot, outcome: None, stopped: false, ended: false, again: false }
+    Self {
+      work: Some(work),
+      input: None,
+      slot,
+      made_slot,
+      outcome: None,
+      stopped: false,
+      ended: false,
+      again: false,
+      fuel: None,
+      budget: None,
+    }
   }
 
   pub fn slot(&self) -> Option<&InstanceSlot> {
@@ -107,7 +122,11 @@ impl Operation {
   pub fn prepare(&mut self, store: &StoreInner) -> Result<(), Failure> {
     self.input = match self.work.take() {
       Some(Work::Call(call)) => Some(Input::Call(call)),
-      Some(Work::Instantiate(resolved, slot)) => Some(Input::Instantiate(resolved.for_async(store, slot)?)),
+      Some(Work::Instantiate(resolved, slot)) => {
+        let pre = resolved.for_async(store, slot)?;
+        store.admit_instance(&resolved.compiled.module)?;
+        Some(Input::Instantiate(pre))
+      }
       None => None,
     };
     Ok(())
@@ -193,7 +212,7 @@ impl Operation {
       Some(Ok(Made::Values(_))) | None => self.unfinished(store),
       Some(Err(Broken { error, outer_frames })) => store.failure_in(error, outer_frames),
     };
-    if failure.is_limit() && !self.again && !store.is_closed() {
+    if failure.is_shortage() && !self.again && !store.is_closed() {
       // Perhaps what is in the way is only waiting to be collected: to be tried again, in the same slot.
       return Ok(env.null());
     }
