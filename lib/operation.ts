@@ -141,6 +141,10 @@ export class Operation extends CallScope implements Stoppable {
         else if (Array.isArray(progress)) {
           ignore(progress[0])
           break
+        } else if (this.#reason !== undefined) {
+          // The host function has stopped its own call.
+          ignore(progress)
+          how = STOP
         } else {
           this.#waits = true
           if (this.#queue !== undefined) pump(core)
@@ -299,7 +303,7 @@ async function ignore(promise: unknown): Promise<void> {
   try {
     await promise
   } catch {
-    // The store was closed; what its host functions do then concerns nobody.
+    // The call was stopped, or the store closed; what its host functions do then concerns nobody.
   }
 }
 

@@ -22,6 +22,8 @@ pub struct Fuel {
   withheld: Cell<u64>,
   /// What the innermost budget began with, if one is in force.
   budget: Cell<Option<u64>>,
+  /// The budget in force is not that of a call that waits.
+  lifted: Cell<bool>,
 }
 
 /// A budget in force; it must be ended after those that began in it.
@@ -37,12 +39,19 @@ pub struct OuterFuel {
 }
 
 /// A budget that ends by itself, for calls on the native stack.
-pub struct FuelLimit<'a>(&'a StoreInner, Option<FuelBudget>);
+pub struct FuelLimit<'a> {
+  store: &'a StoreInner,
+  budget: Option<FuelBudget>,
+  outer: Option<OuterFuel>,
+  outer_lifted: bool,
+}
 
 impl Drop for FuelLimit<'_> {
   fn drop(&mut self) {
-    if let Some(budget) = self.1.take() {
-      self.0.end_fuel_budget(budget);
+    self.store.end_fuel_budget(self.budget.take());
+    self.store.fuel.lifted.set(self.outer_lifted);
+    if let Some(outer) = self.outer.take() {
+      self.store.restore_fuel_budgets(outer);
     }
   }
 }
@@ -72,7 +81,7 @@ impl StoreInner {
 
   /// Sets what the store has left. The budgets of calls under way stay in force.
   fn set_fuel(&self, amount: u64) -> Result<(), Failure> {
-    let Fuel { withheld, budget } = &self.fuel;
+    let Fuel { withheld, budget, .. } = &self.fuel;
     self.with_fuel(|mut ctx| {
       let left = ctx.get_fuel()?;
       let new = if budget.get().is_some() { left.min(amount) } else { amount };
@@ -86,7 +95,7 @@ impl StoreInner {
 
   /// Has what runs from now on use at most `amount`, and no more than the budgets around it leave.
   pub fn begin_fuel_budget(&self, amount: u64) -> Result<FuelBudget, Failure> {
-    let Fuel { withheld, budget } = &self.fuel;
+    let Fuel { withheld, budget, .. } = &self.fuel;
     self.with_fuel(|mut ctx| {
       let left = ctx.get_fuel()?;
       let new = left.min(amount);
@@ -96,10 +105,10 @@ impl StoreInner {
     })
   }
 
-  /// Ends a budget: the store has what it had, minus what was used.
-  pub fn end_fuel_budget(&self, ended: FuelBudget) {
-    let Fuel { withheld, budget } = &self.fuel;
-    let FuelBudget { outer_budget, outer_left } = ended;
+  /// Ends a budget, if there is one: the store has what it had, minus what was used.
+  pub fn end_fuel_budget(&self, ended: Option<FuelBudget>) {
+    let Fuel { withheld, budget, .. } = &self.fuel;
+    let Some(FuelBudget { outer_budget, outer_left }) = ended else { return };
     // A store that is gone has no fuel to give back.
     let _ = self.with_fuel(|mut ctx| {
       let left = ctx.get_fuel()?;
@@ -115,21 +124,28 @@ impl StoreInner {
     });
   }
 
-  /// Lifts the budgets of calls that wait, for one that is no part of them.
+  /// Lifts the budgets of calls that wait, for one that is no part of them; only once for each of those.
   pub fn lift_fuel_budgets(&self) -> Option<OuterFuel> {
-    let Fuel { withheld, budget } = &self.fuel;
-    budget.get()?;
+    let Fuel { withheld, budget, lifted } = &self.fuel;
+    if self.is_running() || lifted.get() || budget.get().is_none() {
+      return None;
+    }
+    lifted.set(true);
     let lift = self.with_fuel(|mut ctx| {
       let left = ctx.get_fuel()?;
       ctx.set_fuel(left.saturating_add(withheld.take()))?;
       Ok(OuterFuel { left, budget: budget.take() })
     });
+    if lift.is_err() {
+      lifted.set(false);
+    }
     lift.ok()
   }
 
   /// Puts them in force again; what was used meanwhile is taken from what they withhold.
   pub fn restore_fuel_budgets(&self, outer: OuterFuel) {
-    let Fuel { withheld, budget } = &self.fuel;
+    let Fuel { withheld, budget, lifted } = &self.fuel;
+    lifted.set(false);
     // A store that is gone has no fuel.
     let _ = self.with_fuel(|mut ctx| {
       let total = ctx.get_fuel()?.saturating_add(withheld.get());
@@ -143,7 +159,11 @@ impl StoreInner {
 
   /// As `begin_fuel_budget`, until what is returned is dropped.
   pub fn limit_fuel(&self, amount: u64) -> Result<FuelLimit<'_>, Failure> {
-    Ok(FuelLimit(self, Some(self.begin_fuel_budget(amount)?)))
+    let outer = self.lift_fuel_budgets();
+    let outer_lifted = self.fuel.lifted.replace(true);
+    let mut limit = FuelLimit { store: self, budget: None, outer, outer_lifted };
+    limit.budget = Some(self.begin_fuel_budget(amount)?);
+    Ok(limit)
   }
 }
 

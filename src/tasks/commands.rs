@@ -104,7 +104,7 @@ impl StoreInner {
     let apart = !self.is_running();
     let outer = apart && tasks.set_interrupt(false);
     let interruptions = apart.then(|| tasks.note_beginning());
-    let outer_fuel = if apart { self.lift_fuel_budgets() } else { None };
+    let outer_fuel = self.lift_fuel_budgets();
     let id = tasks.add(operation);
     let outcome = self.begin_in_place(env, tasks, id, &running);
     if outer {

@@ -144,7 +144,7 @@ impl StoreInner {
         let budget = self.publish(tasks);
         tasks.pop();
         self.set_busy(false);
-        budget.map(|budget| self.end_fuel_budget(budget));
+        self.end_fuel_budget(budget);
         self.flush(env, tasks, true);
         return Ok(Progress::Done);
       }
@@ -153,7 +153,7 @@ impl StoreInner {
           let budget = self.publish(tasks);
           tasks.pop();
           self.expose(tasks.top());
-          budget.map(|budget| self.end_fuel_budget(budget));
+          self.end_fuel_budget(budget);
           self.flush(env, tasks, true);
           tasks.parked.set(true);
           return Ok(Progress::Done);
