@@ -234,16 +234,22 @@ impl Resolved {
     let outcome = match &self.shared {
       Some(shared) if slot == 0 || !self.needs_slot => {
         store.admit_instance(&self.compiled.module)?;
-        store.enter(|ctx| shared.instantiate(ctx))?
+        store.enter(|mut ctx| finish_making(shared.instantiate(&mut ctx), ctx))?
       }
       _ => {
         let linker = self.link_in(store, slot, Mode::Sync)?;
         store.admit_instance(&self.compiled.module)?;
-        store.enter(|ctx| linker.instantiate(ctx, &self.compiled.module))?
+        store.enter(|mut ctx| finish_making(linker.instantiate(&mut ctx, &self.compiled.module), ctx))?
       }
     };
     outcome.map_err(|error| store.failure(error))
   }
+}
+
+/// Passes on what was made.
+fn finish_making<T>(made: T, mut ctx: StoreContextMut<'_, StoreData>) -> T {
+  ctx.data_mut().end_making();
+  made
 }
 
 #[napi]

@@ -45,7 +45,7 @@ pub fn memory_new(
       .map_err(|error| Failure::new(FailureKind::Range, format!("the memory's limits are impossible: {error:#}")))?;
     store.admit(Parts { memories: 1, ..Parts::default() })?;
     let index = store.with(|mut ctx| {
-      let memory = Memory::new(ctx.as_context_mut(), ty)?;
+      let memory = StoreInner::make_one(ctx.as_context_mut(), |ctx| Memory::new(ctx, ty))?;
       Ok(store.register(memory.into(), ctx))
     })?;
     store.report(raw);

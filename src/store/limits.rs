@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use napi_derive::napi;
+use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::usage::{RefusalInfo, double};
 use super::{StoreData, StoreInner};
@@ -45,11 +46,11 @@ pub struct Limits {
   /// What was added last, until it is known to have failed.
   last_bytes: u64,
   last_elements: u64,
-  /// An instance whose memories and tables are being made.
+  /// What is being made: the memories and tables of an instance, or one by itself.
   making: Option<Making>,
 }
 
-/// An instance is made whole or not at all.
+/// Memories and tables that are made together, or not at all.
 struct Making {
   /// Memories and tables that have not been asked for yet.
   parts: u32,
@@ -100,18 +101,23 @@ impl StoreData {
     unsafe { &*self.inner }
   }
 
-  /// An instance with so many memories and tables of its own is about to be made.
-  pub fn begin_instance(&mut self, parts: u32) {
+  /// So many memories and tables are about to be made; all, or none.
+  pub fn begin_making(&mut self, parts: u32) {
     let usage = &self.inner().usage;
     let bytes = usage.memory_bytes.load(Ordering::Relaxed);
     let elements = usage.table_elements.load(Ordering::Relaxed);
     self.limits.making = Some(Making { parts, bytes, elements });
   }
 
+  /// What Wasmtime asks from now on is about growth.
+  pub fn end_making(&mut self) {
+    self.limits.making = None;
+  }
+
   /// Answers a question of Wasmtime's.
   fn ask(&mut self, growth: Growth) -> wasmtime::Result<bool> {
     let Growth { what, current, desired, maximum } = growth;
-    if current > 0 && maximum.is_some_and(|maximum| desired > maximum) {
+    if maximum.is_some_and(|maximum| desired > maximum) {
       // It would fail in any case.
       return Ok(false);
     }
@@ -126,10 +132,11 @@ impl StoreData {
     };
     if let Some((refusal, message)) = refusal {
       self.inner().usage.refuse(refusal.clone());
-      self.unmake(making);
-      if current > 0 {
+      if making.is_none() {
+        // It grows, perhaps from nothing; or Wasmtime makes it by itself, and has its own words.
         return Ok(false);
       }
+      self.unmake(making);
       return Err(wasmtime::Error::new(HostFailure(refusal_failure(&refusal, message))));
     }
     self.limits.making =
@@ -303,11 +310,22 @@ impl StoreInner {
     Ok(())
   }
 
+  /// Makes a memory or a table by itself.
+  pub fn make_one<R>(
+    mut ctx: StoreContextMut<'_, StoreData>,
+    make: impl FnOnce(StoreContextMut<'_, StoreData>) -> R,
+  ) -> R {
+    ctx.data_mut().begin_making(1);
+    let made = make(ctx.as_context_mut());
+    ctx.data_mut().end_making();
+    made
+  }
+
   /// As `admit`, for an instance of a module, which is made next.
   pub fn admit_instance(&self, module: &wasmtime::Module) -> Result<(), Failure> {
     let needed = module.resources_required();
     let (memories, tables) = (needed.num_memories, needed.num_tables);
     self.admit(Parts { instances: 1, memories, tables })?;
-    self.with(|mut ctx| ctx.data_mut().begin_instance(memories.saturating_add(tables)))
+    self.with(|mut ctx| ctx.data_mut().begin_making(memories.saturating_add(tables)))
   }
 }

@@ -308,7 +308,9 @@ async fn instantiate(
   pre: wasmtime::InstancePre<StoreData>,
   mut ctx: StoreContextMut<'_, StoreData>,
 ) -> Result<wasmtime::Instance, Broken> {
-  match pre.instantiate_async(&mut ctx).await {
+  let made = pre.instantiate_async(&mut ctx).await;
+  ctx.data_mut().end_making();
+  match made {
     Ok(instance) => Ok(instance),
     Err(error) => Err(broken(error, &mut ctx)),
   }
