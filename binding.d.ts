@@ -34,6 +34,8 @@ export declare class Engine {
   get multiValue(): boolean
   /** What is alive. */
   stats(): EngineStats
+  /** Has every call stop that runs now in a store of this engine, in whatever environment. */
+  interrupt(): void
   /** Closes every store that was made with this object; their instances answer later calls with `ExitError`. */
   closeStores(exitCode: number): void
 }
@@ -48,8 +50,11 @@ export declare class GuestProfiler {
 
 /** A module whose imports are resolved, ready to be instantiated any number of times. */
 export declare class InstancePre {
-  /** Makes an instance; gives its slot. `object` is what host functions get as the importing instance. */
-  instantiateIn(store: StoreHandle, object: object): number
+  /**
+   * Makes an instance; gives its slot. `object` is what host functions get as the importing instance. `timeout_ms` stops
+   * the start function.
+   */
+  instantiateIn(store: StoreHandle, object: object, timeoutMs?: number | undefined | null): number
   /**
    * Begins an instance in a store in async mode; gives the number of the operation that makes it. `object` is as for
    * `instantiateIn`; `slot` is that of an attempt before, which found no memory.
@@ -204,6 +209,7 @@ export interface EngineConfig {
   inlining?: boolean
   debugInfo?: boolean
   interruptible?: boolean
+  fuel?: boolean
   maxWasmStack?: number
   memoryReservation?: number
   memoryGuardSize?: number
@@ -264,6 +270,8 @@ export interface ErrorDetail {
   exitCode?: number
   offset?: number
   coredump?: Uint8Array
+  /** The limit of the store that was reached. */
+  limit?: RefusalInfo
 }
 
 /** An export of a module. */
@@ -361,6 +369,17 @@ export interface ImportInfo {
   type: ExternTypeInfo
 }
 
+/** Limits of a store; what is left out has none. `lib/limits.ts` documents and checks them. */
+export interface LimitsConfig {
+  memoryBytes?: number
+  tableElements?: number
+  instances?: number
+  memories?: number
+  tables?: number
+  /** Whether JavaScript is asked as well; the function is `onGrow` of the `StoreCore`. */
+  onGrow?: boolean
+}
+
 /** One import that cannot be linked. */
 export interface LinkProblemInfo {
   module: string
@@ -394,6 +413,16 @@ export interface PoolingConfig {
   tableElements?: number
 }
 
+/** A request that a limit has refused. */
+export interface RefusalInfo {
+  /** The limit's name, as in `lib/limits.ts`. */
+  limit: string
+  /** Its value; none for `onGrow`. */
+  value?: number
+  /** What there would have been in all. */
+  requested: number
+}
+
 /**
  * Gives the addon, for this environment, the functions that make and annotate errors, the one that
  * wraps functions, and the two symbols that mark functions. Called once by `lib/func.ts` when it is loaded.
@@ -408,9 +437,10 @@ export declare function registerReferences(wrap: (core: any, index: number, kind
 
 /**
  * Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
- * whose store was closed, one that calls `takeUpArrivals` at the next turn of the event loop, and one that runs notices. Called once by `lib/operation.ts` when it is loaded.
+ * whose store was closed, one that calls `takeUpArrivals` at the next turn of the event loop, one that runs notices,
+ * and one for those that were interrupted. Called once by `lib/operation.ts` when it is loaded.
  */
-export declare function registerTasks(arrived: (core: any) => void, storeClosed: (core: any) => void, deferred: () => void, notified: (core: any) => void): void
+export declare function registerTasks(arrived: (core: any) => void, storeClosed: (core: any) => void, deferred: () => void, notified: (core: any) => void, interrupted: (core: any) => void): void
 
 /** The shared memory of a handle of a store. */
 export declare function sharedMemoryOf(store: StoreHandle, index: number): SharedMemory
@@ -431,12 +461,19 @@ export declare function storeMode(store: StoreHandle): string
 
 /**
  * Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
- * reach the store, and the store ends when it is gone. Without `isAsync` the first use decides the mode.
+ * reach the store, and the store ends when it is gone. Without `isAsync` the first use decides the mode. With
+ * `limits.onGrow`, JavaScript asks the function of that name of the `StoreCore`.
  */
-export declare function storeNew(engine: Engine, holder: unknown[], isAsync?: boolean | undefined | null): StoreHandle
+export declare function storeNew(engine: Engine, holder: unknown[], isAsync?: boolean | undefined | null, limits?: LimitsConfig | undefined | null): StoreHandle
 
 /** Decides the mode of a store: async or sync. */
 export declare function storeRequireMode(store: StoreHandle, isAsync: boolean): void
+
+/** The deadline of all later calls of a store, so many milliseconds from now; `undefined` for none. */
+export declare function storeSetDeadline(store: StoreHandle, milliseconds?: number | undefined | null): void
+
+/** What a store has taken; of one that is closed, nothing. */
+export declare function storeUsage(store: StoreHandle): UsageInfo
 
 /** Type and limits of a table. */
 export interface TableConfig {
@@ -467,6 +504,17 @@ export interface TaskStats {
   pool: number
   /** They wait for a promise, or for a call that is nested in them. */
   parked: number
+}
+
+/** What a store has taken. */
+export interface UsageInfo {
+  memoryBytes: number
+  tableElements: number
+  instances: number
+  memories: number
+  tables: number
+  /** The latest refusals, oldest first. */
+  refused: Array<RefusalInfo>
 }
 
 export declare function versions(): Versions

@@ -116,7 +116,7 @@ test('options come first and must be known ones', (t) => {
   const { guest } = makeGuest()
   const identity = guest.exportedFunction('identity')!
   t.is(identity.callWith({}, 7), 7)
-  for (const bad of [7, null, 'x', { contexts: 1 }, { signal: undefined }, { timeoutMs: 5 }]) {
+  for (const bad of [7, null, 'x', { contexts: 1 }, { signal: undefined }, { timeoutMs: -5 }, { fuel: 5 }]) {
     t.throws(() => identity.callWith(bad as never, 7), { instanceOf: ArgumentError })
   }
 })

@@ -1,11 +1,23 @@
 import { describe } from './describe'
 import { ArgumentError } from './errors'
+import { checkFuel } from './fuel'
 import { MAX_TIMEOUT, type StopOptions, checkSignal } from './stopper'
 
 /** Options of one call. */
 export interface CallOptions {
   /** What `context` of the called instance is during this call; host functions read it from the instance they get. */
   readonly context?: unknown
+  /**
+   * Stops the call after so many milliseconds, with an {@link InterruptedError}: also while it computes, and with it the
+   * calls that its host functions make. Of all calls on the stack the earliest deadline counts. A host function under way is
+   * not stopped, but the guest is, as soon as it goes on.
+   */
+  readonly timeoutMs?: number
+  /**
+   * Fuel that the call may use at most, of what its store has; with an engine option `fuel: true`. When it is used up, there
+   * is an {@link OutOfFuelError}. Of calls in each other, the smallest budget counts.
+   */
+  readonly fuel?: bigint
 }
 
 /** Options of one asynchronous call. */
@@ -17,11 +29,13 @@ export function checkAsyncCallOptions(options: unknown): {
   hasContext: boolean
   signal: AbortSignal | undefined
   timeoutMs: number | undefined
+  fuel: bigint | undefined
 } {
-  const known = checkOptions(options, 'options', ['context', 'signal', 'timeoutMs'])
+  const known = checkOptions(options, 'options', ['context', 'signal', 'timeoutMs', 'fuel'])
   return {
     context: known['context'],
     hasContext: 'context' in known,
+    fuel: checkFuel(known['fuel'], 'options.fuel'),
     signal: checkSignal(known['signal'], 'options.signal'),
     timeoutMs: checkTimeout(known['timeoutMs'], 'options.timeoutMs'),
   }
@@ -45,9 +59,30 @@ export function checkTimeout(value: unknown, what: string): number | undefined {
 }
 
 /** @internal Reads each option once, and refuses what is not known: a misspelt limit must not be ignored. */
-export function checkCallOptions(options: unknown): { context: unknown; hasContext: boolean } {
-  const known = checkOptions(options, 'options', ['context'])
-  return { context: known['context'], hasContext: 'context' in known }
+export function checkCallOptions(options: unknown): {
+  context: unknown
+  hasContext: boolean
+  timeoutMs: number | undefined
+  fuel: bigint | undefined
+} {
+  const known = checkOptions(options, 'options', ['context', 'timeoutMs', 'fuel'])
+  return {
+    context: known['context'],
+    hasContext: 'context' in known,
+    timeoutMs: checkTimeout(known['timeoutMs'], 'options.timeoutMs'),
+    fuel: checkFuel(known['fuel'], 'options.fuel'),
+  }
+}
+
+/** What limits the start function of an instance in sync mode. */
+export interface InstantiateOptions {
+  /** Stops the start function after so many milliseconds, with an {@link InterruptedError}. */
+  readonly timeoutMs?: number
+}
+
+/** @internal */
+export function checkInstantiateOptions(options: unknown): number | undefined {
+  return checkTimeout(checkOptions(options, 'options', ['timeoutMs']).timeoutMs, 'options.timeoutMs')
 }
 
 /** @internal A copy of the options that are given, each read once. */

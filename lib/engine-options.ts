@@ -80,9 +80,15 @@ export interface EngineOptions {
   readonly debugInfo?: boolean
   /**
    * Whether code checks at every loop and function if it should stop; default true. Without the checks tight loops run
-   * up to twice as fast, and nothing can stop a guest that does not end.
+   * up to twice as fast, and nothing can stop a guest that does not end: `timeoutMs`, `setDeadline`, `interrupt()` and async
+   * mode are refused.
    */
   readonly interruptible?: boolean
+  /**
+   * Whether code counts what it does, so that stores and calls can have `fuel`; default false. Most instructions cost 1; it
+   * is Wasmtime's count, the same on every run. Tight loops take up to twice as long.
+   */
+  readonly fuel?: boolean
   /** Bytes of native stack that wasm may use; default 524288 (512 KiB). */
   readonly maxWasmStack?: number
   /** Bytes of address space that each memory reserves; default 4 GiB on 64-bit machines. */
@@ -161,6 +167,7 @@ const switches = [
   'inlining',
   'debugInfo',
   'interruptible',
+  'fuel',
   'memoryMayMove',
   'nanCanonicalization',
   'signalsBasedTraps',

@@ -98,6 +98,16 @@ export class Engine {
     return new Engine(attachEngine(handle) as EngineOptions)
   }
 
+  /**
+   * Ends every call that runs at this moment in a store of the engine, in all threads that share it, with an
+   * `InterruptedError`; see `Runtime.interrupt`. Later calls are not touched.
+   *
+   * @throws {ArgumentError} If the engine was made with `interruptible: false`.
+   */
+  interrupt(): void {
+    this.#native.interrupt()
+  }
+
   /** What is alive. */
   stats(): EngineStats {
     return engineStats(this.#native)

@@ -1,3 +1,4 @@
+import type { LimitName, Refusal } from './limits'
 import type { TrapCode } from './trap-code'
 import { MAX_ATTACHED_FRAMES, type WasmFrame, isError, ownFrames, renderTrace } from './wasm-frame'
 
@@ -78,6 +79,12 @@ export interface CompileErrorOptions extends WasmtimeErrorOptions {
 export interface LinkErrorOptions extends WasmtimeErrorOptions {
   /** The imports at fault. Default: empty. */
   readonly problems?: readonly LinkProblem[] | undefined
+}
+
+/** Options of {@link LimitError}. */
+export interface LimitErrorOptions extends WasmtimeErrorOptions {
+  /** The limit of the store that was reached. */
+  readonly limit?: Refusal | undefined
 }
 
 /** Options of {@link TrapError}. */
@@ -182,7 +189,7 @@ export class ExitError extends WasmtimeError {
   }
 }
 
-/** A call was stopped by its timeout or abort signal; `cause` is then the signal's reason. */
+/** A call was stopped: by its `timeoutMs`, the deadline of its store, or `interrupt()`. */
 export class InterruptedError extends WasmtimeError {
   declare readonly code: 'INTERRUPTED'
   /** The WebAssembly stack where the call was stopped, innermost frame first. Not enumerable: the message shows it. */
@@ -217,9 +224,20 @@ export class OutOfFuelError extends WasmtimeError {
 /** A limit of the store was reached: bytes of memory, table elements, or the number of instances, memories or tables. */
 export class LimitError extends WasmtimeError {
   declare readonly code: 'LIMIT_EXCEEDED'
+  /** The name of the limit in the store's `limits`; missing if it was a limit of the engine or the system. */
+  declare readonly limit?: LimitName
+  /** What the limit is; missing for `onGrow`. */
+  declare readonly value?: number
+  /** What there would have been in all, if `limit` is known. */
+  declare readonly requested?: number
 
-  constructor(message: string, options?: WasmtimeErrorOptions) {
+  constructor(message: string, options?: LimitErrorOptions) {
     super('LIMIT_EXCEEDED', message, options)
+    const refusal = options?.limit
+    if (refusal === undefined) return
+    this.limit = refusal.limit
+    if (refusal.value !== undefined) this.value = refusal.value
+    this.requested = refusal.requested
   }
 }
 

@@ -140,17 +140,25 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   /**
    * Calls the function with options. They come first, so that no argument can be mistaken for them.
    *
-   * @param options `context`: what `context` of the instance is during this call.
+   * @param options `context`: what `context` of the instance is during this call. `timeoutMs` and `fuel` stop it when it
+   * takes too long or too much.
    * @param args As for `call`.
+   * @throws {InterruptedError} If the time is over. The instance can be used again, but its own data is as the guest left it.
+   * @throws {OutOfFuelError} If the fuel is used up; likewise.
+   * @throws {ArgumentError} If there is a `timeoutMs`, and the engine was made with `interruptible: false`; or `fuel`, and it
+   * was not made with `fuel: true`.
    */
   callWith(options: CallOptions, ...args: Args extends readonly any[] ? [...Args] : never): Result {
-    const { context, hasContext } = checkCallOptions(options)
-    if (!hasContext) return this.function(...args)
+    const { context, hasContext, timeoutMs, fuel } = checkCallOptions(options)
+    const limited = (): Result => native.funcCallWithLimits(this.#prepare(), timeoutMs, 0, fuel, ...args)
+    const call = (): Result =>
+      timeoutMs === undefined && fuel === undefined ? this.function(...args) : this.#hear(args, limited)
+    if (!hasContext) return call()
     const owner = this.#slot >= 0 ? (this.#core.instanceAt(this.#slot) as ContextOwner | undefined) : undefined
     if (owner === undefined || typeof owner.runWithContext !== 'function') {
       throw new ArgumentError('options.context: the function belongs to no instance that has a context')
     }
-    return owner.runWithContext(context, () => this.function(...args))
+    return owner.runWithContext(context, call)
   }
 
   /**
@@ -167,6 +175,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    * @throws {ArgumentError} (as a rejection) If the instance is in sync mode: make it with `instantiateAsync`.
    */
   callAsync(...args: Args extends readonly any[] ? [...Args] : never): Promise<Awaited<Result>> {
+    if (this.#core.deadline !== undefined) return this.callAsyncWith({}, ...args)
     try {
       const heard = this.#heard
       if (heard !== undefined) return heard.callAsync(args, () => this.#operation(args, undefined, false).run())
@@ -180,8 +189,8 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    * As `callAsync`, with options. They come first, so that no argument can be mistaken for them.
    *
    * @param options `signal` and `timeoutMs` stop the call, wherever it is: while it waits for its turn or for a promise,
-   * and while it computes. The instance stays usable, but its own data is as the guest left it. `context` is what
-   * `context` of the instance is during this call.
+   * and while it computes. The instance stays usable, but its own data is as the guest left it. `fuel` is what it may use
+   * of its store's fuel. `context` is what `context` of the instance is during this call.
    * @param args As for `call`.
    * @throws {InterruptedError} (as a rejection) If the time is over. An aborted signal rejects with its `reason`.
    */
@@ -189,10 +198,10 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
     options: AsyncCallOptions,
     ...args: Args extends readonly any[] ? [...Args] : never
   ): Promise<Awaited<Result>> {
-    const { context, hasContext, signal, timeoutMs } = checkAsyncCallOptions(options)
-    const stopper = makeStopper(signal, timeoutMs)
+    const { context, hasContext, signal, timeoutMs, fuel } = checkAsyncCallOptions(options)
+    const stopper = makeStopper(signal, timeoutMs, this.#core.deadline)
     try {
-      const run = (): Promise<any> => this.#operation(args, context, hasContext).run(stopper)
+      const run = (): Promise<any> => this.#operation(args, context, hasContext, fuel).run(stopper)
       return await (this.#heard?.callAsync(args, run) ?? run())
     } finally {
       stopper?.end()
@@ -225,7 +234,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    * @throws {ArgumentError} If the number or the type of the arguments is wrong. All else as `call`.
    */
   callBits(...args: readonly any[]): any {
-    return native.funcCallBits(this.#prepare(), ...args)
+    return this.#hear(args, () => native.funcCallBits(this.#prepare(), ...args))
   }
 
   /**
@@ -233,11 +242,14 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    *
    * @throws {ArgumentError} (as a rejection) If the instance is in sync mode, or as `callBits`.
    */
-  callBitsAsync(...args: readonly any[]): Promise<any> {
+  async callBitsAsync(...args: readonly any[]): Promise<any> {
+    const stopper = makeStopper(undefined, undefined, this.#core.deadline)
     try {
-      return this.#begin(native.opCallBits(this.#prepare(), ...args), undefined, false).run()
-    } catch (error) {
-      return Promise.reject(error)
+      const run = (): Promise<any> =>
+        this.#begin(native.opCallBits(this.#prepare(), ...args), undefined, false).run(stopper)
+      return await (this.#heard?.callAsync(args, run) ?? run())
+    } finally {
+      stopper?.end()
     }
   }
 
@@ -258,12 +270,32 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
     return this.#heardFunction.listener === undefined && !this.#core.isAsync ? undefined : this.#heardFunction
   }
 
+  /** @internal Calls a function without arguments, `spentMs` after its time has begun. */
+  static runLimited(func: Func<any, any>, timeoutMs: number, spentMs: number): void {
+    func.#hear([], () => native.funcCallWithLimits(func.#prepare(), timeoutMs, spentMs, undefined))
+  }
+
+  /** Runs a synchronous call, for the ears of whoever listens. */
+  #hear(args: readonly unknown[], run: () => any): any {
+    const heard = this.#heard
+    return heard === undefined ? run() : heard.call(args, run)
+  }
+
   #prepare(): PreparedFunc {
     return (this.#prepared ??= native.funcPrepare(this.#core.handle, this.#index, this.#slot, this.#name))
   }
 
-  #operation(args: readonly unknown[], context: unknown, hasContext: boolean): Operation {
-    return this.#begin(native.opCall(this.#prepare(), ...args), context, hasContext)
+  #operation(args: readonly unknown[], context: unknown, hasContext: boolean, fuel?: bigint): Operation {
+    const id = native.opCall(this.#prepare(), ...args)
+    if (fuel !== undefined) {
+      try {
+        native.opFuel(this.#core.handle, id, fuel)
+      } catch (error) {
+        native.opForget(this.#core.handle, id)
+        throw error
+      }
+    }
+    return this.#begin(id, context, hasContext)
   }
 
   #begin(id: number, context: unknown, hasContext: boolean): Operation {

@@ -1,5 +1,5 @@
 import { beginInstance } from './begin-instance'
-import { checkOptions, checkStopOptions } from './call-options'
+import { type InstantiateOptions, checkInstantiateOptions, checkOptions, checkStopOptions } from './call-options'
 import { describe } from './describe'
 import { Engine } from './engine'
 import { ArgumentError } from './errors'
@@ -198,12 +198,15 @@ export class Linker {
    * Instantiates a module: links it, and runs its start function.
    *
    * @throws {LinkError} With all imports that are missing or do not fit.
+   * @param options `timeoutMs` stops the start function.
    * @throws {TrapError} If the start function traps or a segment does not fit.
+   * @throws {InterruptedError} If the time is over.
+   * @throws {LimitError} If the instance would take more than the limits of the store allow.
    */
-  instantiate(store: Store, module: Module): Instance {
+  instantiate(store: Store, module: Module, options?: InstantiateOptions): Instance {
     const pre = this.#pre(module, storeCoreOf(store))
     try {
-      return pre.instantiate(store)
+      return pre.instantiate(store, options)
     } finally {
       InstancePre.close(pre)
     }
@@ -275,13 +278,18 @@ export class InstancePre {
     pre.#native.close()
   }
 
-  /** Makes an instance in a store. */
-  instantiate(store: Store): Instance {
+  /**
+   * Makes an instance in a store.
+   *
+   * @param options `timeoutMs` stops the start function.
+   */
+  instantiate(store: Store, options?: InstantiateOptions): Instance {
     const core = storeCoreOf(store)
+    const timeoutMs = checkInstantiateOptions(options)
     core.keep(this.#callbacks)
     core.keep(this.#stores)
     const instance = new Instance(store, core, core.nextSlot, this.module)
-    this.#native.instantiateIn(core.handle, instance)
+    this.#native.instantiateIn(core.handle, instance, timeoutMs)
     return instance
   }
 
@@ -297,7 +305,7 @@ export class InstancePre {
     core.keep(this.#callbacks)
     core.keep(this.#stores)
     const instance = new Instance(store, core, core.nextSlot, this.module)
-    const stopper = makeStopper(signal, timeoutMs)
+    const stopper = makeStopper(signal, timeoutMs, core.deadline)
     try {
       await beginInstance(core, this.#native, instance, stopper)
       return instance

@@ -1,6 +1,8 @@
 import { checkOptions, checkString, checkTimeout } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
+import { checkFuel } from './fuel'
+import { type Limits, checkLimits } from './limits'
 import { type StopOptions, checkSignal } from './stopper'
 
 const MAX_START_FUNCTIONS = 1000
@@ -13,13 +15,25 @@ export interface ModuleConfig {
   readonly startFunctions?: readonly string[]
   /** What `context` of the instance is at first. */
   readonly context?: unknown
+  /**
+   * What the instance may take; what is left out is as in the limits of the runtime. Only for an instance with a store of its
+   * own: one without a name (`name: ''`) that imports from no named instance, and no memory, global or table of a host module.
+   */
+  readonly limits?: Limits
+  /** The fuel of the instance, with the engine option `fuel: true`; default: no bound. Only where `limits` are possible. */
+  readonly fuel?: bigint
+  /** Stops the start functions, all together, after so many milliseconds, with an {@link InterruptedError}. */
+  readonly timeoutMs?: number
 }
+
+/** How a host module is instantiated: it has no start functions to stop, and nothing to limit. */
+export type HostModuleConfig = Omit<ModuleConfig, 'limits' | 'fuel' | 'timeoutMs'>
 
 /** How a module is instantiated in async mode. */
 export interface AsyncModuleConfig extends ModuleConfig, StopOptions {}
 
-const names = ['name', 'startFunctions', 'context'] as const
-const asyncNames = [...names, 'signal', 'timeoutMs'] as const
+const names = ['name', 'startFunctions', 'context', 'limits', 'fuel', 'timeoutMs'] as const
+const asyncNames = [...names, 'signal'] as const
 
 /** @internal A module's configuration, checked. */
 export interface CheckedModuleConfig {
@@ -29,18 +43,20 @@ export interface CheckedModuleConfig {
   /** Only in async mode. */
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number | undefined
+  readonly limits: Limits | undefined
+  readonly fuel: bigint | undefined
 }
 
 /** @internal */
 export function checkModuleConfig(config: unknown): CheckedModuleConfig {
-  return check(checkOptions(config, 'config', names), undefined, undefined)
+  return check(checkOptions(config, 'config', names), undefined)
 }
 
 /** @internal As `checkModuleConfig`, for async mode. */
 export function checkAsyncModuleConfig(config: unknown): CheckedModuleConfig {
   const given = checkOptions(config, 'config', asyncNames)
   const signal = checkSignal(given.signal, 'config.signal')
-  return check(given, signal, checkTimeout(given.timeoutMs, 'config.timeoutMs'))
+  return check(given, signal)
 }
 
 const defaultStartFunctions: readonly string[] = Object.freeze(['_start'])
@@ -48,7 +64,6 @@ const defaultStartFunctions: readonly string[] = Object.freeze(['_start'])
 function check(
   given: { [name in (typeof names)[number]]?: unknown },
   signal: AbortSignal | undefined,
-  timeoutMs: number | undefined,
 ): CheckedModuleConfig {
   return {
     name: checkString(given.name, 'config.name'),
@@ -56,7 +71,9 @@ function check(
       given.startFunctions === undefined ? defaultStartFunctions : checkStartFunctions(given.startFunctions),
     context: given.context,
     signal,
-    timeoutMs,
+    timeoutMs: checkTimeout(given.timeoutMs, 'config.timeoutMs'),
+    limits: checkLimits(given.limits, 'config.limits'),
+    fuel: checkFuel(given.fuel, 'config.fuel'),
   }
 }
 

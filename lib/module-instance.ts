@@ -2,11 +2,13 @@ import { checkInteger } from './call-options'
 import type { CompiledModule } from './compiled-module'
 import { describe } from './describe'
 import { ArgumentError, ExitError } from './errors'
+import { checkFuelAmount } from './fuel'
 import { Func } from './func'
 import type { FunctionDefinition } from './function-definition'
 import { Global } from './global'
 import { type GuestProfiler, type ProfilingOptions, startProfiling } from './guest-profiler'
 import { type Extern, exportsObject, getExport } from './instance-exports'
+import type { Usage } from './limits'
 import { Memory } from './memory'
 import { native } from './native'
 import { CallScope, Operation, runInScope, scopeOf } from './operation'
@@ -15,10 +17,20 @@ import type { Mode, StoreCore } from './store-core'
 import { Table } from './table'
 import { Tag } from './tag'
 import type { ModuleExport } from './types'
+import { renderName } from './wasm-frame'
 
 /** @internal What an instance needs from its runtime. */
 export interface ModuleInstanceOwner {
   closed(instance: ModuleInstance<any>): void
+}
+
+/** @internal Why an instance cannot have something of its own. */
+export function sharesStore(what: string, name: string): ArgumentError {
+  const why = name === '' ? 'imports from what lives there' : `has a name (${JSON.stringify(renderName(name))})`
+  return new ArgumentError(
+    `${what}: the instance ${why}, so it shares the store of all named instances, and can have no ${what} of its own. ` +
+      "Pass name: '' and import functions of host modules only, or set limits for every store with new Runtime({ limits })",
+  )
 }
 
 /**
@@ -157,6 +169,26 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
    */
   startProfiling(options?: ProfilingOptions): GuestProfiler {
     return startProfiling(this.#core, options)
+  }
+
+  /**
+   * What is left of the fuel of its store, exactly; with the engine option `fuel: true`. It can be set if the store is its
+   * own.
+   *
+   * @throws {ArgumentError} If the engine does not count fuel, or if it is set and the instance shares its store.
+   */
+  get fuel(): bigint {
+    return this.#core.fuel
+  }
+
+  set fuel(fuel: bigint) {
+    if (!this.#ownsStore) throw sharesStore('fuel', this.name)
+    this.#core.fuel = checkFuelAmount(fuel, 'fuel')
+  }
+
+  /** What it has taken, and what it was refused; if it shares its store, what all in that store have. */
+  get usage(): Usage {
+    return this.#core.usage
   }
 
   /** Whether it has been closed. */

@@ -15,6 +15,7 @@ import {
   WasmtimeError,
   causeOf,
 } from './errors'
+import type { Refusal } from './limits'
 import { isTrapCode } from './trap-code'
 import { type WasmFrame, attachWasmFrames } from './wasm-frame'
 
@@ -51,6 +52,8 @@ export interface NativeErrorDetail {
   readonly results?: unknown
   /** `compile`: byte offset in the module. */
   readonly offset?: number | undefined
+  /** `limit`: the limit of the store that was reached. */
+  readonly limit?: Refusal | undefined
   /** Every kind: becomes `error.cause`. */
   readonly cause?: unknown
 }

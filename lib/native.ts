@@ -101,6 +101,17 @@ export interface RawFunctions {
   funcCallMany(func: PreparedFunc, ...args: unknown[]): any
   /** As `funcCallMany`, with floats as their bits. */
   funcCallBits(func: PreparedFunc, ...args: unknown[]): any
+  /** A call that may take so many milliseconds, of which some have passed, and use so much fuel. */
+  funcCallWithLimits(
+    func: PreparedFunc,
+    timeoutMs: number | undefined,
+    spentMs: number,
+    fuel: bigint | undefined,
+    ...args: unknown[]
+  ): any
+  storeFuel(store: StoreHandle): bigint
+  storeSetFuel(store: StoreHandle, fuel: bigint): void
+  storeAddFuel(store: StoreHandle, fuel: bigint): void
   /** Only for functions that are prepared. */
   funcCallWithStack(store: StoreHandle, func: number, stack: BigUint64Array): void
   /** Makes an asynchronous call that has not begun; gives its number, for the functions below. */
@@ -114,6 +125,8 @@ export interface RawFunctions {
   opStop(store: StoreHandle, operation: number): void
   /** Forgets an operation that has not begun, if there still is one of that number. */
   opForget(store: StoreHandle, operation: number): void
+  /** Gives an operation that has not begun a budget of fuel. */
+  opFuel(store: StoreHandle, operation: number, fuel: bigint): void
   /** Runs the notices that have just come home. */
   opNotices(store: StoreHandle): void
   /** Takes up tasks and notices that have come home, as long as the turn lasts. */

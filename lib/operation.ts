@@ -141,6 +141,10 @@ export class Operation extends CallScope implements Stoppable {
         else if (Array.isArray(progress)) {
           ignore(progress[0])
           break
+        } else if (this.#reason !== undefined) {
+          // The host function has stopped its own call.
+          ignore(progress)
+          how = STOP
         } else {
           this.#waits = true
           if (this.#queue !== undefined) pump(core)
@@ -210,6 +214,12 @@ export class Operation extends CallScope implements Stoppable {
     const all = [...active, ...queue]
     for (const operation of active) all.push(...(operation.#queue ?? []))
     for (const operation of all) if (operation.instance === instance) operation.stop(reason)
+  }
+
+  /** All calls under way were interrupted. */
+  static interrupted(core: StoreCore): void {
+    const [outermost] = core.schedule.active
+    outermost?.stop((frames) => new InterruptedError('the call was interrupted (interrupt())', { frames }))
   }
 
   /** The store was closed: whatever it waits for, it will find that out. */
@@ -293,7 +303,7 @@ async function ignore(promise: unknown): Promise<void> {
   try {
     await promise
   } catch {
-    // The store was closed; what its host functions do then concerns nobody.
+    // The call was stopped, or the store closed; what its host functions do then concerns nobody.
   }
 }
 
@@ -325,4 +335,5 @@ native.registerTasks(
   (core: StoreCore) => Operation.closed(core),
   () => void nextTurn().then(native.takeUpArrivals),
   (core: StoreCore) => away.get(core)?.inContext(() => native.opNotices(core.handle)),
+  (core: StoreCore) => Operation.interrupted(core),
 )

@@ -11,30 +11,40 @@ import { type FunctionListenerFactory, checkListenerFactory } from './function-l
 import { HeardFunction } from './heard-function'
 import { HostModuleBuilder } from './host-module-builder'
 import { HostModuleInstance, type HostModuleOwner } from './host-module-instance'
+import { type Limits, checkLimits, mergeLimits } from './limits'
 import { Listening } from './listening'
 import { type Importable, type Link, explain, isCurrent, link } from './linking'
 import {
   type AsyncModuleConfig,
   type CheckedModuleConfig,
+  type HostModuleConfig,
   type ModuleConfig,
   checkAsyncModuleConfig,
   checkModuleConfig,
 } from './module-config'
 import { Module, attachModule, checkPath, compileNow, compiled } from './module'
-import { ModuleInstance, type ModuleInstanceOwner } from './module-instance'
+import { ModuleInstance, type ModuleInstanceOwner, sharesStore } from './module-instance'
 import { type Binding, native } from './native'
 import type { SharedHandle } from './shared-handle'
 import { setEngineOfRuntime } from './shared-memory'
 import { SharedStore } from './shared-store'
-import { type Stopper, makeStopper } from './stopper'
+import { type Stopper, makeStopper, now } from './stopper'
 import { type Mode, StoreCore } from './store-core'
 import type { ModuleSource } from './types'
 
-/** Options of a {@link Runtime}: those of its engine, and what concerns all its modules. */
-export interface RuntimeOptions extends EngineOptions {
+/** Options of a {@link Runtime}: those of its engine, and its own. */
+export interface RuntimeOptions extends EngineOptions, OwnOptions {}
+
+/** Options of a {@link Runtime} that do not concern its engine. */
+interface OwnOptions {
+  /**
+   * What the instances of a store may take together. Every instance without a name has a store of its own; all with names
+   * share one in each mode. Default: none but what {@link Limits} says.
+   */
+  readonly limits?: Limits
   /**
    * Makes listeners for the calls between host and guests, of all functions of the runtime's modules and host modules.
-   * Default: none, and calls cost nothing more. A runtime that was attached to another has none.
+   * Default: none, and calls cost nothing more.
    */
   readonly functionListenerFactory?: FunctionListenerFactory
 }
@@ -89,25 +99,21 @@ export class Runtime {
   readonly #reserved = new Set<string>()
   /** The stores of named instances and of those that import from them, one for each mode. */
   readonly #shared: { readonly [mode in Mode]: SharedStore }
+  readonly #limits: Limits | undefined
   #exitCode: number | undefined
   /** Whether functions may have several results. */
   readonly #multiValue: boolean
 
   /** @throws {ArgumentError} If an option is unknown, has a wrong value or does not fit the others. */
   constructor(options: RuntimeOptions = {}) {
-    if (options instanceof native.Engine) {
-      this.#engine = options
-    } else {
-      const given = checkOptions(options, 'options', [...engineOptionNames, 'functionListenerFactory'])
-      const { functionListenerFactory, ...engineOptions } = given
-      const make = checkListenerFactory(functionListenerFactory, 'options.functionListenerFactory')
-      if (make !== undefined) this.#listening = new Listening(make)
-      this.#engine = new native.Engine(checkEngineOptions(engineOptions))
-    }
+    const { limits, listening, engine } = checkRuntimeOptions(options)
+    this.#engine = engine
+    this.#limits = limits
+    this.#listening = listening
     this.#multiValue = this.#engine.multiValue
     this.#shared = {
-      sync: new SharedStore(this.#engine, 'sync', this.#listening),
-      async: new SharedStore(this.#engine, 'async', this.#listening),
+      sync: new SharedStore(this.#engine, 'sync', limits, this.#listening),
+      async: new SharedStore(this.#engine, 'async', limits, this.#listening),
     }
     // Instances hold this object, which holds the runtime; the public class stays free of such methods.
     this.#owner = {
@@ -142,11 +148,16 @@ export class Runtime {
    * is its own: host modules, instances, and its end.
    *
    * @param handle What `share()` of a runtime or engine gave.
+   * @param options `limits` and `functionListenerFactory`, as for a new runtime: they are not part of the engine.
    * @throws {ArgumentError} If it is not such a handle.
    * @throws {ClosedError} If the engine is not there any more, or is one of another process.
    */
-  static attach(handle: SharedHandle<'engine'>): Runtime {
-    return new Runtime(attachEngine(handle) as RuntimeOptions)
+  static attach(
+    handle: SharedHandle<'engine'>,
+    options: Pick<RuntimeOptions, 'limits' | 'functionListenerFactory'> = {},
+  ): Runtime {
+    const own = checkOptions(options, 'options', ownOptionNames)
+    return new Runtime(new Parts(attachEngine(handle), own) as RuntimeOptions)
   }
 
   /**
@@ -227,7 +238,7 @@ export class Runtime {
   }
 
   /** Instantiates a host module, under its own name or that of the config. */
-  instantiate(source: CompiledHostModule, config?: ModuleConfig): HostModuleInstance
+  instantiate(source: CompiledHostModule, config?: HostModuleConfig): HostModuleInstance
   /**
    * Instantiates a module: links its imports to the modules of those names, runs its start function and then the
    * functions that `config.startFunctions` names (default `_start`), if it exports them.
@@ -237,6 +248,8 @@ export class Runtime {
    *
    * @param source A compiled module, or bytes or WAT text, which are compiled first.
    * @throws {LinkError} With all imports that are missing or do not fit; or if the name is taken.
+   * @throws {InterruptedError} If the start functions take longer than `config.timeoutMs`.
+   * @throws {LimitError} If the instance would take more than its limits allow.
    * @throws {TrapError} If a start function traps. What a host function throws comes out unchanged. The instance is closed
    * then.
    */
@@ -250,12 +263,14 @@ export class Runtime {
   ): ModuleInstance<any> | HostModuleInstance {
     this.assertOpen()
     const checked = checkModuleConfig(config)
-    if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked.name ?? source.name, 'sync')
+    if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked, 'sync')
     const compiled = source instanceof CompiledModule ? source : this.compileModuleSync(source)
     const place = this.#place(compiled, checked, 'sync')
     const { instance, core, resolved } = place
+    const { timeoutMs } = checked
+    const began = timeoutMs === undefined ? 0 : now()
     try {
-      const make = (): void => void resolved.pre.instantiateIn(core.handle, instance)
+      const make = (): void => void resolved.pre.instantiateIn(core.handle, instance, timeoutMs)
       const start = this.#startOf(compiled, instance)
       if (start === undefined) make()
       else start.call([], make)
@@ -266,7 +281,10 @@ export class Runtime {
     }
     if (!this.#admit(instance)) return instance
     try {
-      for (const start of startsOf(instance, compiled, checked)) start.call()
+      for (const start of startsOf(instance, compiled, checked)) {
+        if (timeoutMs === undefined) start.call()
+        else Func.runLimited(start, timeoutMs, now() - began)
+      }
     } catch (error) {
       this.#endStart(instance, error)
     }
@@ -277,7 +295,7 @@ export class Runtime {
    * Instantiates a host module, under its own name or that of the config, with its memories, globals and tables for guests
    * in async mode. Its functions are for guests in both modes.
    */
-  instantiateAsync(source: CompiledHostModule, config?: ModuleConfig): Promise<HostModuleInstance>
+  instantiateAsync(source: CompiledHostModule, config?: HostModuleConfig): Promise<HostModuleInstance>
   /**
    * As `instantiate`, in async mode: host functions may return promises, for which `callAsync`, and the start functions
    * here, wait without blocking the event loop. Guests that compute for long do so on another thread.
@@ -297,7 +315,7 @@ export class Runtime {
   ): Promise<ModuleInstance<any> | HostModuleInstance> {
     this.assertOpen()
     if (source instanceof CompiledHostModule) {
-      return this.#instantiateHost(source, checkModuleConfig(config).name ?? source.name, 'async')
+      return this.#instantiateHost(source, checkModuleConfig(config), 'async')
     }
     const checked = checkAsyncModuleConfig(config)
     const stopper = makeStopper(checked.signal, checked.timeoutMs)
@@ -343,6 +361,18 @@ export class Runtime {
   /** The module of a name, `undefined` if there is none. */
   module(name: string): ModuleInstance<any> | HostModuleInstance | undefined {
     return this.#modules.get(name)
+  }
+
+  /**
+   * Ends every call that runs at this moment in a store of the runtime's engine, in all threads that share the engine (see
+   * `share`), with an `InterruptedError`: those that compute, those that wait for a promise, and those whose host function is
+   * under way, as soon as their guests go on. Later calls are not touched. It can be called from anywhere, a host function or
+   * a Worker that has attached to the engine.
+   *
+   * @throws {ArgumentError} If the engine was made with `interruptible: false`.
+   */
+  interrupt(): void {
+    this.#engine.interrupt()
   }
 
   /** What is alive. */
@@ -407,8 +437,13 @@ export class Runtime {
     return made
   }
 
-  #instantiateHost(compiled: CompiledHostModule, name: string, mode: Mode): HostModuleInstance {
+  #instantiateHost(compiled: CompiledHostModule, config: CheckedModuleConfig, mode: Mode): HostModuleInstance {
     const { runtime, items } = CompiledHostModule.parts(compiled)
+    const name = config.name ?? compiled.name
+    for (const what of ['limits', 'fuel', 'timeoutMs'] as const) {
+      if (config[what] === undefined) continue
+      throw new ArgumentError(`config.${what} is not an option of a host module, which has no store and runs no guest`)
+    }
     if (runtime !== this) throw new ArgumentError('the host module was compiled by another Runtime')
     if (compiled.closed) throw new ClosedError('source module must be compiled before instantiation: it is closed')
     if (name === '') throw new LinkError('a module name must not be empty')
@@ -437,9 +472,19 @@ export class Runtime {
     this.#checkName(name)
     const resolved = this.#link(compiled, mode)
     const ownsStore = name === '' && !resolved.needsShared
+    const { limits, fuel } = config
+    if (!ownsStore && (limits !== undefined || fuel !== undefined)) {
+      throw sharesStore(limits === undefined ? 'fuel' : 'limits', name)
+    }
     const core = ownsStore
-      ? new StoreCore(this.#engine, mode === 'async' ? mode : undefined, this.#listening)
+      ? new StoreCore(
+          this.#engine,
+          mode === 'async' ? mode : undefined,
+          mergeLimits(limits, this.#limits),
+          this.#listening,
+        )
       : this.#shared[mode].core
+    if (fuel !== undefined) core.fuel = fuel
     core.keep(resolved.callbacks)
     const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, config.context)
     if (!ownsStore) this.#shared[mode].enter()
@@ -492,6 +537,31 @@ export class Runtime {
     const mode = instance instanceof HostModuleInstance ? instance.sharedMode : sharedModeOf(instance)
     if (mode !== undefined && this.#exitCode === undefined) this.#shared[mode].leave()
   }
+}
+
+const ownOptionNames = ['limits', 'functionListenerFactory'] as const
+
+/** What a runtime is made of: an engine, which may be that of another thread, and its own options. */
+class Parts {
+  readonly engine: Binding.Engine
+  readonly limits: Limits | undefined
+  readonly listening: Listening | undefined
+
+  constructor(engine: Binding.Engine, own: { [name in (typeof ownOptionNames)[number]]?: unknown }) {
+    this.engine = engine
+    this.limits = checkLimits(own.limits, 'options.limits')
+    const make = checkListenerFactory(own.functionListenerFactory, 'options.functionListenerFactory')
+    this.listening = make === undefined ? undefined : new Listening(make)
+  }
+}
+
+function checkRuntimeOptions(options: unknown): Parts {
+  if (options instanceof Parts) return options
+  const { limits, functionListenerFactory, ...engine } = checkOptions(options, 'options', [
+    ...engineOptionNames,
+    ...ownOptionNames,
+  ])
+  return new Parts(new native.Engine(checkEngineOptions(engine)), { limits, functionListenerFactory })
 }
 
 setEngineOf(Runtime.engineOf)

@@ -1,4 +1,5 @@
 import type { Listening } from './listening'
+import type { Limits } from './limits'
 import type { Binding } from './native'
 import { type Mode, StoreCore } from './store-core'
 
@@ -10,20 +11,23 @@ export class SharedStore {
   readonly #engine: Binding.Engine
   readonly #mode: Mode
   readonly #listening: Listening | undefined
+  readonly #limits: Limits | undefined
   #core: StoreCore | undefined
   /** Open instances and host modules in it. */
   #users = 0
 
-  constructor(engine: Binding.Engine, mode: Mode, listening: Listening | undefined) {
+  constructor(engine: Binding.Engine, mode: Mode, limits: Limits | undefined, listening: Listening | undefined) {
     this.#engine = engine
     this.#listening = listening
     this.#mode = mode
+    this.#limits = limits
   }
 
   /** The store, made if there is none. */
   get core(): StoreCore {
     if (this.#core === undefined || this.#core.closed) {
-      this.#core = new StoreCore(this.#engine, this.#mode === 'async' ? this.#mode : undefined, this.#listening)
+      const mode = this.#mode === 'async' ? this.#mode : undefined
+      this.#core = new StoreCore(this.#engine, mode, this.#limits, this.#listening)
     }
     return this.#core
   }

@@ -40,8 +40,23 @@ export function checkSignal(signal: unknown, what: string): AbortSignal | undefi
 }
 
 /** @internal What watches them, if there is anything to watch. */
-export function makeStopper(signal: AbortSignal | undefined, timeoutMs: number | undefined): Stopper | undefined {
-  return signal === undefined && timeoutMs === undefined ? undefined : new Stopper(signal, timeoutMs)
+export function makeStopper(
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+  deadline?: number,
+): Stopper | undefined {
+  return signal === undefined && timeoutMs === undefined && deadline === undefined
+    ? undefined
+    : new Stopper(signal, timeoutMs, deadline)
+}
+
+// The real one, too.
+const { performance } = globalThis
+const clock = performance.now
+
+/** @internal Milliseconds since some moment. */
+export function now(): number {
+  return clock.call(performance)
 }
 
 /** @internal Watches a signal and a clock for one operation after the other. */
@@ -52,14 +67,20 @@ export class Stopper {
   #target: Stoppable | undefined
   #reason: StopReason | undefined
 
-  constructor(signal: AbortSignal | undefined, timeoutMs: number | undefined) {
+  /** @param deadline When the time of the store is over, on the clock of {@link now}. */
+  constructor(signal: AbortSignal | undefined, timeoutMs: number | undefined, deadline: number | undefined) {
     this.#signal = signal
+    const left = deadline === undefined ? Infinity : deadline - now()
     if (signal !== undefined) {
       this.#onAbort = () => this.#fire(() => signal.reason)
       if (signal.aborted) this.#onAbort()
       else listen(signal, this.#onAbort)
     }
-    if (timeoutMs !== undefined) {
+    if (left <= (timeoutMs ?? Infinity) && left !== Infinity) {
+      // A timer of no time at all would let the call begin.
+      if (left <= 0) this.#fire(pastDeadline)
+      else this.#timer = setTimeout(() => this.#fire(pastDeadline), left)
+    } else if (timeoutMs !== undefined) {
       this.#timer = setTimeout(
         () => this.#fire((frames) => timedOut(timeoutMs, frames)),
         // A timer of no time at all would wait for a millisecond as well.
@@ -109,6 +130,11 @@ function listen(signal: AbortSignal, callback: () => void): void {
 function unlisten(signal: AbortSignal, callback: () => void): void {
   const known = listeners.get(signal)
   if (known?.all.delete(callback) && known.all.size === 0) signal.removeEventListener('abort', known.onAbort)
+}
+
+/** In the words of native code. */
+function pastDeadline(frames: readonly WasmFrame[]): WasmtimeError {
+  return new InterruptedError('the call was stopped: the deadline of its store has passed (setDeadline)', { frames })
 }
 
 function timedOut(timeoutMs: number, frames: readonly WasmFrame[]): WasmtimeError {

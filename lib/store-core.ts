@@ -1,5 +1,6 @@
 import type { Global } from './global'
 import type { Listening } from './listening'
+import { type GrowRequest, type Limits, type Usage, nativeLimits } from './limits'
 import type { Memory } from './memory'
 import { type Binding, type StoreHandle, native } from './native'
 import { Schedule } from './schedule'
@@ -35,9 +36,21 @@ export class StoreCore {
   /** The objects of handles other than functions. */
   readonly #externs = new Map<number, Memory | Global<any> | Table | Tag>()
 
+  /** What native code asks before something grows, if `limits.onGrow` is given. */
+  readonly onGrow:
+    ((kind: GrowRequest['kind'], current: number, desired: number, maximum: number | undefined) => unknown) | undefined
+  readonly limits: Limits | undefined
+  /** When the time of all later asynchronous calls is over, on the clock of `lib/stopper.ts`. */
+  deadline: number | undefined
+
   /** @param mode Leave it out if the first use shall decide. */
-  constructor(engine: Binding.Engine, mode?: Mode, listening?: Listening) {
+  constructor(engine: Binding.Engine, mode?: Mode, limits?: Limits, listening?: Listening) {
     this.listening = listening
+    this.limits = limits
+    const onGrow = limits?.onGrow
+    if (onGrow !== undefined) {
+      this.onGrow = (kind, current, desired, maximum) => onGrow({ kind, current, desired, maximum })
+    }
     this.holder = list()
     this.holder[0] = list()
     this.holder[1] = list()
@@ -46,7 +59,12 @@ export class StoreCore {
     this.holder[4] = list()
     this.holder[5] = list()
     this.holder[6] = list()
-    this.handle = native.storeNew(engine, this.holder, mode === undefined ? undefined : mode === 'async')
+    this.handle = native.storeNew(
+      engine,
+      this.holder,
+      mode === undefined ? undefined : mode === 'async',
+      nativeLimits(limits),
+    )
     this.#isAsync = mode === 'async'
     this.#engine = engine
   }
@@ -73,6 +91,19 @@ export class StoreCore {
 
   get engine(): Binding.Engine {
     return this.#engine
+  }
+
+  /** What the store has taken. */
+  get usage(): Usage {
+    return native.storeUsage(this.handle) as Usage
+  }
+
+  get fuel(): bigint {
+    return native.storeFuel(this.handle)
+  }
+
+  set fuel(fuel: bigint) {
+    native.storeSetFuel(this.handle, fuel)
   }
 
   get closed(): boolean {

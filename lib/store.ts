@@ -1,9 +1,14 @@
 import { Engine } from './engine'
-import { checkChoice, checkOptions } from './call-options'
+import { checkChoice, checkOptions, checkTimeout } from './call-options'
+import { checkFuelAmount } from './fuel'
 import { setCoreOfStore } from './func'
 import { type GuestProfiler, type ProfilingOptions, startProfiling } from './guest-profiler'
+import { type Limits, type Usage, checkLimits } from './limits'
 import { native } from './native'
+import { now } from './stopper'
 import { type Mode, StoreCore } from './store-core'
+
+const noLimits: Limits = Object.freeze({})
 
 /** Options of a {@link Store}. */
 export interface StoreOptions {
@@ -12,6 +17,8 @@ export interface StoreOptions {
    * default the first use decides: `linker.instantiateAsync` makes it async, all else sync. A store has one mode for life.
    */
   readonly mode?: Mode
+  /** What its instances may take together; default: none but what {@link Limits} says. */
+  readonly limits?: Limits
 }
 
 /**
@@ -24,9 +31,9 @@ export class Store {
 
   /** @throws {ArgumentError} If the mode is none, or is async and the engine was made with `interruptible: false`. */
   constructor(engine: Engine, options: StoreOptions = {}) {
-    const { mode } = checkOptions(options, 'options', ['mode'])
+    const { mode, limits } = checkOptions(options, 'options', ['mode', 'limits'])
     const checked = checkChoice(mode, 'options.mode', ['sync', 'async'])
-    this.#core = new StoreCore(Engine.native(engine), checked)
+    this.#core = new StoreCore(Engine.native(engine), checked, checkLimits(limits, 'options.limits'))
     this.engine = engine
   }
 
@@ -34,6 +41,54 @@ export class Store {
   get mode(): Mode | undefined {
     const { mode } = this.#core
     return mode === 'undecided' ? undefined : mode
+  }
+
+  /** The limits that it was made with. */
+  get limits(): Limits {
+    return this.#core.limits ?? noLimits
+  }
+
+  /** What its instances have taken, and what they were refused. */
+  get usage(): Usage {
+    return this.#core.usage
+  }
+
+  /**
+   * What is left of the store's fuel, exactly. A store begins with 2^64 - 1, which is as good as no bound, so set it. While a
+   * call with a budget of its own runs, this is what the store has left; setting it leaves the budget in force.
+   *
+   * @throws {ArgumentError} If the engine was not made with `fuel: true`.
+   * @throws {StoreBusyError} While a guest of the store computes on another thread.
+   */
+  get fuel(): bigint {
+    return this.#core.fuel
+  }
+
+  set fuel(fuel: bigint) {
+    this.#core.fuel = checkFuelAmount(fuel, 'fuel')
+  }
+
+  /**
+   * Adds to the store's fuel, up to 2^64 - 1.
+   *
+   * @throws {ArgumentError} As for `fuel`.
+   */
+  addFuel(amount: bigint): void {
+    native.storeAddFuel(this.#core.handle, checkFuelAmount(amount, 'amount'))
+  }
+
+  /**
+   * Sets one deadline for all later calls of the store, start functions included, so many milliseconds from now. Those that
+   * run then are stopped with an `InterruptedError`, and those that are made after it do not begin. Calls that are under way
+   * already are not concerned, but the calls that their host functions make from now on are.
+   *
+   * @param milliseconds From 0 to 2^31 - 1; `undefined` for no deadline.
+   * @throws {ArgumentError} If the engine was made with `interruptible: false`.
+   */
+  setDeadline(milliseconds: number | undefined): void {
+    const time = checkTimeout(milliseconds, 'milliseconds')
+    native.storeSetDeadline(this.#core.handle, time)
+    this.#core.deadline = time === undefined ? undefined : now() + time
   }
 
   /** Whether the store has been closed. */

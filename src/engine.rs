@@ -19,7 +19,7 @@ use crate::failure::{Failure, FailureKind, TypedFailure};
 use crate::module_cache::ModuleCache;
 use crate::raw_env::RawEnv;
 use crate::shared_handles::SharedHandles;
-use crate::store::{StoreInner, StorePin};
+use crate::store::{StoreInner, StorePin, not_interruptible};
 use crate::ticker::Pulse;
 
 /// Frames that an error's trace keeps.
@@ -59,6 +59,7 @@ pub struct EngineConfig {
   pub inlining: Option<bool>,
   pub debug_info: Option<bool>,
   pub interruptible: Option<bool>,
+  pub fuel: Option<bool>,
   pub max_wasm_stack: Option<u32>,
   pub memory_reservation: Option<f64>,
   pub memory_guard_size: Option<f64>,
@@ -128,6 +129,7 @@ pub struct EngineParts {
   /// Bytes of memory beyond which there is no core dump.
   pub coredump_limit: i64,
   pub counts: Arc<Counts>,
+  pub counts_fuel: bool,
   pub run_async: Arc<RunAsync>,
   pub cache: Option<ModuleCache>,
   /// What it was made with.
@@ -219,6 +221,8 @@ impl Engine {
     apply_proposals(&mut config, options);
     let interruptible = options.interruptible.unwrap_or(true);
     config.epoch_interruption(interruptible);
+    let counts_fuel = options.fuel.unwrap_or(false);
+    config.consume_fuel(counts_fuel);
     #[cfg(unix)]
     config.with_host_stack(Arc::new(crate::fiber_stacks::FiberStacks::new()));
     apply_compiler(&mut config, options)?;
@@ -236,6 +240,7 @@ impl Engine {
       multi_value: options.multi_value.unwrap_or(true),
       coredump_limit: options.coredump_limit.map_or(0, |limit| i64::try_from(bytes(limit)).unwrap_or(i64::MAX)),
       counts: Arc::default(),
+      counts_fuel,
       run_async: Arc::new(RunAsync {
         pool: ComputePool::new(options.pool_threads),
         pulse: Pulse::new(&inner),
@@ -363,6 +368,25 @@ impl Engine {
   /// Whether a store was made with this object, not with another one that has attached to the same engine.
   fn owns(&self, store: &StoreInner) -> bool {
     Arc::ptr_eq(&store.host_functions, &self.host_functions)
+  }
+
+  /// Has every call stop that runs now in a store of this engine, in whatever environment.
+  #[napi(catch_unwind)]
+  pub fn interrupt(&self, env: Env) -> napi::Result<()> {
+    let raw = RawEnv(env.raw());
+    if !self.run_async.interruptible {
+      return Err(Failure::type_error(not_interruptible("interrupt()")).into_napi(raw));
+    }
+    self.run_async.pulse.interrupt();
+    let state = EnvState::of(raw)?;
+    state.for_each_store(|store| {
+      if wasmtime::Engine::same(&store.engine, &self.inner) {
+        store.heed_interruption();
+      }
+    });
+    // What waits here need not wait for the next turn of the event loop.
+    state.end_interrupted(raw);
+    Ok(())
   }
 
   /// Closes every store that was made with this object; their instances answer later calls with `ExitError`.

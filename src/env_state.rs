@@ -18,7 +18,7 @@ use napi_derive::napi;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::raw_env::{RawEnv, Value};
-use crate::store::StoreInner;
+use crate::store::{StoreInner, StorePin};
 use crate::turn::Turn;
 
 /// What remains free of the native stack below a call into wasm: the host-call trampoline, Node-API and V8's own C++
@@ -53,6 +53,7 @@ pub struct EnvState {
   store_closed: Cell<sys::napi_ref>,
   deferred: Cell<sys::napi_ref>,
   notified: Cell<sys::napi_ref>,
+  interrupted: Cell<sys::napi_ref>,
   /// The way back for tasks; made with the first store in async mode.
   home: OnceCell<Arc<Home>>,
   turn: Turn,
@@ -89,6 +90,7 @@ impl EnvState {
       store_closed: Cell::new(ptr::null_mut()),
       deferred: Cell::new(ptr::null_mut()),
       notified: Cell::new(ptr::null_mut()),
+      interrupted: Cell::new(ptr::null_mut()),
       home: OnceCell::new(),
       turn: Turn::default(),
       stores: RefCell::default(),
@@ -262,6 +264,21 @@ impl EnvState {
     deref(env, &self.notified)
   }
 
+  /// Ends what waits in stores whose calls were interrupted.
+  pub fn end_interrupted(&self, env: RawEnv) {
+    for store in self.stores() {
+      // JavaScript that the hook runs may free others of the list.
+      if !self.stores.borrow().contains(&store) {
+        continue;
+      }
+      // SAFETY: still registered, so alive.
+      let store = StorePin::new(unsafe { &*store });
+      if store.has_interrupted_task() {
+        store.call_core_hook(env, deref(env, &self.interrupted));
+      }
+    }
+  }
+
   /// Tells JavaScript that more has come home than there is time for in this turn.
   pub fn deferred(&self, env: RawEnv) -> Option<Value> {
     deref(env, &self.deferred)
@@ -341,7 +358,8 @@ unsafe extern "C" fn drop_state(_: sys::napi_env, data: *mut c_void, _: *mut c_v
 }
 
 /// Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
-/// whose store was closed, one that calls `takeUpArrivals` at the next turn of the event loop, and one that runs notices. Called once by `lib/operation.ts` when it is loaded.
+/// whose store was closed, one that calls `takeUpArrivals` at the next turn of the event loop, one that runs notices,
+/// and one for those that were interrupted. Called once by `lib/operation.ts` when it is loaded.
 #[napi(catch_unwind)]
 pub fn register_tasks(
   env: Env,
@@ -349,6 +367,7 @@ pub fn register_tasks(
   #[napi(ts_arg_type = "(core: any) => void")] store_closed: Unknown,
   #[napi(ts_arg_type = "() => void")] deferred: Unknown,
   #[napi(ts_arg_type = "(core: any) => void")] notified: Unknown,
+  #[napi(ts_arg_type = "(core: any) => void")] interrupted: Unknown,
 ) -> napi::Result<()> {
   let raw = RawEnv(env.raw());
   let state = EnvState::of(raw)?;
@@ -357,11 +376,12 @@ pub fn register_tasks(
     (&state.store_closed, store_closed),
     (&state.deferred, deferred),
     (&state.notified, notified),
+    (&state.interrupted, interrupted),
   ];
   for (cell, value) in cells {
     let reference = raw
       .reference(Value(value.raw()), 1)
-      .map_err(|_| napi::Error::from_reason("registerTasks expects four functions"))?;
+      .map_err(|_| napi::Error::from_reason("registerTasks expects five functions"))?;
     state.release(cell.replace(reference));
   }
   Ok(())

@@ -14,9 +14,9 @@ use crate::failure::Failure;
 use crate::float_bits::Floats;
 use crate::instance_slot::InstanceSlot;
 use crate::raw_call::answer;
-use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
+use crate::raw_env::{Callback, CallbackInfo, Kind, RawEnv, Value};
 use crate::signature::{Signature, ValueKind};
-use crate::store::{StoreInner, StorePin};
+use crate::store::{Deadline, StoreInner, StorePin, fuel_arg};
 use crate::values::{describe, raw_from_js, raw_to_js, results_to_js};
 
 /// Arguments or results that need no allocation.
@@ -264,6 +264,23 @@ unsafe extern "C" fn call_bits(env: sys::napi_env, info: sys::napi_callback_info
   unsafe { with_export::<{ INLINE + 1 }>(env, info, |env, export, args| export.call_bits(env, args)) }
 }
 
+/// Calls a function with limits. Arguments: the handle of the function's tomb, milliseconds that the call may take or
+/// `undefined`, how many of these have passed, fuel that it may use or `undefined`, then those of the function.
+unsafe extern "C" fn call_with_limits(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+  let call = |env: RawEnv, export: &ExportFunc, args: &[Value]| {
+    let [timeout, spent, fuel, args @ ..] = args else { return Err(Failure::internal("no limits")) };
+    let store = export.store();
+    let is_given = |value: Value| env.kind(value) != Kind::Undefined;
+    let number = |value: Value| env.get_double(value).map_err(|_| Failure::type_error("expected milliseconds"));
+    let deadline = if is_given(*timeout) { Some(Deadline::of_call(number(*timeout)?, number(*spent)?)) } else { None };
+    let _time = deadline.map(|deadline| store.limit_time(deadline)).transpose()?;
+    let _fuel = if is_given(*fuel) { Some(store.limit_fuel(fuel_arg(env, *fuel)?)?) } else { None };
+    export.call(env, args)
+  };
+  // SAFETY: Node passes both to the running callback.
+  unsafe { with_export::<{ INLINE + 1 }>(env, info, call) }
+}
+
 /// Has a raw function do something with the function to whose tomb its first argument leads, and with its other arguments.
 /// `N` is how many are fetched at once, the handle included: Node-API fills every place that it is given, so exactly as
 /// many as the function takes are best.
@@ -307,4 +324,5 @@ pub const FUNCTIONS: &[(&str, Callback)] = &[
   ("funcCall4", call_handle::<5>),
   ("funcCallMany", call_handle::<{ INLINE + 1 }>),
   ("funcCallBits", call_bits),
+  ("funcCallWithLimits", call_with_limits),
 ];

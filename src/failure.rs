@@ -10,6 +10,7 @@ use napi_derive::napi;
 use crate::core_dump::CoreDump;
 use crate::env_state::EnvState;
 use crate::raw_env::{RawEnv, Value};
+use crate::store::RefusalInfo;
 use crate::thrown::Thrown;
 
 /// One function on the stack at the time of an error, innermost first.
@@ -51,6 +52,8 @@ pub struct ErrorDetail {
   pub offset: Option<u32>,
   #[napi(ts_type = "Uint8Array")]
   pub coredump: Option<CoreDump>,
+  /// The limit of the store that was reached.
+  pub limit: Option<RefusalInfo>,
 }
 
 /// The classes that JavaScript knows; the names are those of `NativeErrorKind` in `lib/errors.ts`.
@@ -168,8 +171,9 @@ impl Failure {
     Self::new(FailureKind::Internal, message)
   }
 
-  pub fn is_limit(&self) -> bool {
-    matches!(self, Self::Typed(typed) if typed.kind == FailureKind::Limit)
+  /// Whether the system had not enough: no limit of the store's own.
+  pub fn is_shortage(&self) -> bool {
+    matches!(self, Self::Typed(typed) if typed.kind == FailureKind::Limit && typed.detail.limit.is_none())
   }
 
   /// What a caught panic becomes.

@@ -157,6 +157,16 @@ impl GcHandles {
     }
   }
 
+  /// Takes `reserve` back, for a handle that could not be made.
+  #[cold]
+  fn forget(&self, index: u32) {
+    let mut table = self.0.borrow_mut();
+    if let Some(entry) = table.entries.get_mut(index as usize).and_then(Option::take) {
+      table.by_address.remove(&entry.address);
+      table.free.push(index);
+    }
+  }
+
   /// Unroots what JavaScript has lost.
   pub fn sweep(&self, env: RawEnv, state: &EnvState) {
     self.0.borrow_mut().sweep(env, state);
@@ -175,7 +185,8 @@ impl Table {
     for (index, place) in (0_u32..).zip(&mut self.entries) {
       // Each look makes a handle of V8's.
       let scope = env.open_scope();
-      let lost = place.as_ref().is_some_and(|entry| env.dereference(entry.handle).is_none());
+      // One without a reference is being given its handle just now, which may run JavaScript.
+      let lost = place.as_ref().is_some_and(|entry| !entry.handle.is_null() && env.dereference(entry.handle).is_none());
       env.close_scope(scope);
       if lost && let Some(entry) = place.take() {
         state.release(entry.handle);
@@ -211,10 +222,15 @@ impl StoreInner {
     let kind = env.uint32(root.kind()).map_err(|_| Failure::Pending)?;
     let tag = env.uint32(tag).map_err(|_| Failure::Pending)?;
     let index = self.gc_handles.reserve(env, &self.state, root, address)?;
-    let number = env.uint32(index).map_err(|_| Failure::Pending)?;
-    let handle = env.call(env.undefined(), wrap, &[core, number, kind, tag, payload]).map_err(|_| Failure::Pending)?;
-    self.adopt(env, index, handle)?;
-    Ok(handle)
+    let made =
+      env.uint32(index).and_then(|number| env.call(env.undefined(), wrap, &[core, number, kind, tag, payload]));
+    match made {
+      Ok(handle) => self.adopt(env, index, handle).map(|()| handle),
+      Err(_) => {
+        self.gc_handles.forget(index);
+        Err(Failure::Pending)
+      }
+    }
   }
 
   /// Makes a JavaScript object the handle of a new object of wasm; gives its number.
@@ -226,9 +242,16 @@ impl StoreInner {
 
   /// Makes a JavaScript object the handle of a number.
   fn adopt(&self, env: RawEnv, index: u32, handle: Value) -> Result<(), Failure> {
-    env.tag(handle, &TAG).map_err(|_| Failure::Pending)?;
-    self.gc_handles.set_handle(index, env.reference(handle, 0).map_err(|_| Failure::Pending)?);
-    Ok(())
+    match env.tag(handle, &TAG).and_then(|()| env.reference(handle, 0)) {
+      Ok(reference) => {
+        self.gc_handles.set_handle(index, reference);
+        Ok(())
+      }
+      Err(_) => {
+        self.gc_handles.forget(index);
+        Err(Failure::Pending)
+      }
+    }
   }
 
   /// What a value stands for, if it is a handle; refuses one of another store. Runs none of the value's own code.

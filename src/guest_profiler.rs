@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use napi::JsValue;
 use napi::bindgen_prelude::{Env, Uint8Array, Unknown};
 use napi_derive::napi;
-use wasmtime::{AsContext, UpdateDeadline};
+use wasmtime::AsContext;
 
 use crate::failure::Failure;
 use crate::module::Module;
@@ -74,6 +74,12 @@ impl Sampling {
     self.next()
   }
 
+  /// Whether a profile is under way.
+  #[inline]
+  pub fn is_on(&self) -> bool {
+    self.interval().is_some()
+  }
+
   /// The guest begins to run: the time before is not its own.
   pub fn entered(&self) {
     if self.interval().is_some()
@@ -96,31 +102,7 @@ impl Sampling {
   }
 }
 
-/// What wasm does when the epoch has passed its deadline, on the thread where it runs.
-pub fn on_epoch(ctx: &wasmtime::StoreContextMut<'_, StoreData>) -> UpdateDeadline {
-  // SAFETY: the store inner owns the store whose wasm runs.
-  let store = unsafe { &*ctx.data().inner };
-  let next = store.sampling.sample(ctx);
-  match (store.tasks(), next) {
-    (Some(tasks), next) => tasks.on_epoch(next),
-    (None, Some(ticks)) => UpdateDeadline::Continue(ticks),
-    (None, None) => UpdateDeadline::Continue(NO_DEADLINE),
-  }
-}
-
-/// As far in the future as the epoch's counter can express without overflow.
-pub const NO_DEADLINE: u64 = u64::MAX / 2;
-
 impl StoreInner {
-  /// Begins a slice of the sampled guest that is entered; false if no profile is under way.
-  #[cold]
-  pub fn enter_sampled(&self) -> bool {
-    let Some(ticks) = self.sampling.next() else { return false };
-    self.sampling.entered();
-    let _ = self.with(|mut ctx| ctx.set_epoch_deadline(ticks));
-    true
-  }
-
   fn start_profile(&self, name: &str, interval: u64, extra: &[&Module]) -> Result<(), Failure> {
     if self.is_closed() {
       return Err(Failure::closed("store"));
@@ -159,9 +141,9 @@ impl StoreInner {
     *self.sampling.lock() = Some(Profile { profiler, last: Instant::now(), running: Some(running) });
     self.sampling.due.store(ticks() + interval, Ordering::Relaxed);
     self.sampling.interval.store(interval, Ordering::Relaxed);
-    self.watch_entries(true);
-    // A guest that is under way already; one that computes elsewhere learns of it at the end of its slice.
-    if !self.is_busy() {
+    self.rearm();
+    // A guest that waits already; one that computes elsewhere learns of it at the end of its slice.
+    if self.tasks().is_some() && !self.is_busy() {
       self.with(|mut ctx| ctx.set_epoch_deadline(interval))?;
     }
     Ok(())
@@ -203,10 +185,10 @@ impl GuestProfiler {
       if self.finished.replace(true) {
         return Err(Failure::closed("profile"));
       }
-      if let Ok(store) = StoreInner::of(raw, Value(store.raw())) {
-        store.watch_entries(false);
-      }
       self.sampling.interval.store(0, Ordering::Relaxed);
+      if let Ok(store) = StoreInner::of(raw, Value(store.raw())) {
+        store.rearm();
+      }
       let profile = self.sampling.lock().take().ok_or_else(|| Failure::closed("profile"))?;
       let mut bytes = Vec::new();
       profile.profiler.finish(&mut bytes).map_err(|error| Failure::internal(error.to_string()))?;

@@ -2,7 +2,7 @@
 //!
 //! One threadsafe function for each environment, which keeps the process alive only while a task is away. When the
 //! environment ends, `close` waits until every task has come back, so that nothing of it is used from another thread.
-//! Lives on: the JavaScript thread, but for `arrive` and `notify`.
+//! Lives on: the JavaScript thread, but for `arrive`, `notify` and `interrupt`.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -26,6 +26,8 @@ pub enum Arrival {
   Task(*const StoreInner),
   /// Calls that need no answer, of a task that stays away.
   Notices(*const StoreInner, Vec<Notice>),
+  /// All calls of an engine were interrupted, and some may wait for promises.
+  Interruption,
 }
 
 // SAFETY: a store is alive as long as a task of it is away, and it is used only by who has the task.
@@ -124,6 +126,14 @@ impl Home {
     }
   }
 
+  /// Tells the environment of an interruption. On any thread.
+  pub fn interrupt(&self) {
+    let mut state = self.lock();
+    if !state.function.is_null() {
+      state.push(Arrival::Interruption);
+    }
+  }
+
   /// The next of what has come home; with the last one gone, the threadsafe function will tell of more.
   fn receive(&self, env: RawEnv) -> Option<Arrival> {
     let mut state = self.lock();
@@ -131,7 +141,7 @@ impl Home {
     match arrival {
       None => state.deferred = false,
       Some(Arrival::Task(_)) => state.leave(env),
-      Some(Arrival::Notices(..)) => {}
+      Some(Arrival::Notices(..) | Arrival::Interruption) => {}
     }
     arrival
   }
@@ -203,13 +213,17 @@ pub fn take_up(env: RawEnv, state: &EnvState) {
       break;
     }
     let Some(arrival) = home.receive(env) else { return };
-    let (Arrival::Task(store) | Arrival::Notices(store, _)) = &arrival;
+    let (Arrival::Task(store) | Arrival::Notices(store, _)) = &arrival else {
+      state.end_interrupted(env);
+      continue;
+    };
     let pointer = *store;
     // SAFETY: a store is alive as long as its task is away; this one's is until its own arrival is taken up, which is the
     // last that the list has of it.
     let store = unsafe { &*pointer };
     match arrival {
       Arrival::Task(_) => store.task_arrived(env),
+      Arrival::Interruption => {}
       Arrival::Notices(_, notices) => {
         let Some(tasks) = store.tasks() else { continue };
         // JavaScript calls `opNotices` in the async context of the call that they belong to.

@@ -94,7 +94,11 @@ impl HostBinding {
       // SAFETY: as above.
       Some(stack) => unsafe { self.on_stack(env, store, &mut caller, slots, stack) },
     };
-    outcome.map_err(|failure| raise(caller.as_context_mut(), self.error(env, store, failure)))
+    match outcome {
+      Ok(()) if store.is_armed() => store.check_time(),
+      Ok(()) => Ok(()),
+      Err(failure) => Err(raise(caller.as_context_mut(), self.error(env, store, failure))),
+    }
   }
 
   #[inline]
@@ -227,8 +231,11 @@ impl HostBinding {
     if store.views.any() {
       store.detach_grown_views(env, caller.as_context_mut());
     }
-    let outcome = self.with_references(env, store, &mut caller, params, results);
-    outcome.map_err(|failure| raise(caller.as_context_mut(), self.error(env, store, failure)))
+    match self.with_references(env, store, &mut caller, params, results) {
+      Ok(()) if store.is_armed() => store.check_time(),
+      Ok(()) => Ok(()),
+      Err(failure) => Err(raise(caller.as_context_mut(), self.error(env, store, failure))),
+    }
   }
 
   fn with_references(

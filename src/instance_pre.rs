@@ -11,15 +11,16 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::{AsContextMut, Extern, ExternType, FuncType, StoreContextMut};
 
+use crate::exception::End;
 use crate::failure::{ErrorDetail, Failure, FailureKind, LinkProblemInfo};
-use crate::host_call::HostBinding;
+use crate::host_call::{HostBinding, HostFailure};
 use crate::host_definition::define_host;
 use crate::host_func::HostFunc;
 use crate::instance_slot::{INSTANCES, InstanceSlot};
 use crate::link_check::{current_size, describe_problems, mismatch};
 use crate::module::Compiled;
 use crate::raw_env::{RawEnv, Value};
-use crate::store::{Mode, StoreData, StoreInner};
+use crate::store::{Deadline, Mode, StoreData, StoreInner};
 use crate::tasks::{Operation, Work};
 
 #[derive(Clone)]
@@ -172,17 +173,28 @@ impl Resolved {
   }
 
   /// Instantiates in `store`; the slot is made first, so that host calls of the start function find `object`.
-  fn instantiate(&self, env: RawEnv, store: &StoreInner, object: Value) -> Result<u32, Failure> {
+  fn instantiate(
+    &self,
+    env: RawEnv,
+    store: &StoreInner,
+    object: Value,
+    deadline: Option<Deadline>,
+  ) -> Result<u32, Failure> {
     self.check_engine(store)?;
     store.require_mode(env, Mode::Sync)?;
     store.with(|_| ())?;
+    let _limit = deadline.map(|deadline| store.limit_time(deadline)).transpose()?;
     let index = self.add_slot(env, store, object)?;
     let instances = store.holder_part(env, INSTANCES)?;
     let mut outcome = self.run(store, index);
-    if matches!(&outcome, Err(failure) if failure.is_limit()) && !store.is_running() {
+    if matches!(&outcome, Err(failure) if failure.is_shortage()) && !store.is_running() {
       // Perhaps what is in the way is only waiting to be collected.
       store.state.collect(env);
-      outcome = self.run(store, index);
+      let again = self.run(store, index);
+      // Wasmtime has counted the first attempt: that it was one too many is not what was wrong.
+      if !matches!(&again, Err(Failure::Typed(typed)) if typed.detail.limit.is_some()) {
+        outcome = again;
+      }
     }
     let slot = store.slot(index).ok_or_else(|| Failure::internal("the instance's slot is gone"))?;
     match outcome {
@@ -238,15 +250,19 @@ impl Resolved {
 
   fn run(&self, store: &StoreInner, slot: u32) -> Result<wasmtime::Instance, Failure> {
     let outcome = match &self.shared {
-      Some(shared) if slot == 0 || !self.needs_slot => store.enter(|mut ctx| {
-        let made = shared.instantiate(ctx.as_context_mut());
-        made.map_err(|error| store.broken_off(ctx, error))
-      })?,
+      Some(shared) if slot == 0 || !self.needs_slot => {
+        store.admit_instance(&self.compiled.module)?;
+        store.enter(|mut ctx| {
+          let made = shared.instantiate(ctx.as_context_mut());
+          finish_making(store, made, ctx)
+        })?
+      }
       _ => {
         let linker = self.link_in(store, slot, Mode::Sync)?;
+        store.admit_instance(&self.compiled.module)?;
         store.enter(|mut ctx| {
           let made = linker.instantiate(ctx.as_context_mut(), &self.compiled.module);
-          made.map_err(|error| store.broken_off(ctx, error))
+          finish_making(store, made, ctx)
         })?
       }
     };
@@ -254,21 +270,34 @@ impl Resolved {
   }
 }
 
+/// Passes on what was made, or what the attempt has ended with.
+fn finish_making(
+  store: &StoreInner,
+  made: wasmtime::Result<wasmtime::Instance>,
+  mut ctx: StoreContextMut<'_, StoreData>,
+) -> Result<wasmtime::Instance, Box<End>> {
+  ctx.data_mut().end_making();
+  made.map_err(|error| store.broken_off(ctx, error))
+}
+
 #[napi]
 impl InstancePre {
-  /// Makes an instance; gives its slot. `object` is what host functions get as the importing instance.
+  /// Makes an instance; gives its slot. `object` is what host functions get as the importing instance. `timeout_ms` stops
+  /// the start function.
   #[napi(catch_unwind)]
   pub fn instantiate_in(
     &self,
     env: Env,
     #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
     #[napi(ts_arg_type = "object")] object: Unknown,
+    timeout_ms: Option<f64>,
   ) -> napi::Result<u32> {
     let raw = RawEnv(env.raw());
     let instantiate = || {
       let store = StoreInner::of(raw, Value(store.raw()))?;
       let resolved = self.resolved.borrow().clone().ok_or_else(|| Failure::closed("linked module"))?;
-      resolved.instantiate(raw, &store, Value(object.raw()))
+      let deadline = timeout_ms.map(|timeout_ms| Deadline::of_call(timeout_ms, 0.0));
+      resolved.instantiate(raw, &store, Value(object.raw()), deadline)
     };
     instantiate().map_err(|failure: Failure| failure.into_napi(raw))
   }
@@ -319,5 +348,8 @@ pub fn link_failure(problems: Vec<LinkProblemInfo>) -> Failure {
 }
 
 pub fn other_failure(error: wasmtime::Error) -> Failure {
+  if let Some(HostFailure(typed)) = error.downcast_ref::<HostFailure>() {
+    return Failure::with_detail(typed.kind, typed.message.clone(), typed.detail.clone());
+  }
   Failure::new(FailureKind::Link, format!("{error:#}"))
 }

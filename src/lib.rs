@@ -104,6 +104,7 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
     instance::FUNCTIONS,
     tasks::FUNCTIONS,
     tasks::CALL,
+    store::FUEL_FUNCTIONS,
     bench_floor::FUNCTIONS,
     &[("benchAdd", bench_floor::add)],
   ];

@@ -10,7 +10,7 @@ use crate::extern_type::{ExternTypeInfo, memory_info};
 use crate::failure::{Failure, FailureKind};
 use crate::raw_call::{ARGS, index_arg, number, raw_functions, size_arg, store_arg};
 use crate::raw_env::{RawEnv, Value};
-use crate::store::StoreInner;
+use crate::store::{Parts, StoreInner};
 
 fn memory_at(store: &StoreInner, index: u32) -> Result<Memory, Failure> {
   match store.extern_at(index)? {
@@ -43,13 +43,15 @@ pub fn memory_new(
       .memory64(config.is64.unwrap_or(false))
       .build()
       .map_err(|error| Failure::new(FailureKind::Range, format!("the memory's limits are impossible: {error:#}")))?;
+    store.admit(Parts { memories: 1, ..Parts::default() })?;
     let index = store.with(|mut ctx| {
-      let memory = Memory::new(ctx.as_context_mut(), ty)?;
+      let memory = StoreInner::make_one(ctx.as_context_mut(), |ctx| Memory::new(ctx, ty))?;
       Ok(store.register(memory.into(), ctx))
     })?;
     store.report(raw);
     index.map_err(|error: wasmtime::Error| {
-      Failure::new(FailureKind::Limit, format!("the memory could not be made: {error:#}"))
+      let text = format!("the memory could not be made: {error:#}");
+      store.growth_failure(error).unwrap_or_else(|| Failure::new(FailureKind::Limit, text))
     })
   };
   make().map_err(|failure| failure.into_napi(raw))
@@ -111,7 +113,7 @@ fn grow(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   store.report(env);
   match previous {
     Ok(previous) => number(env, previous),
-    Err(_) => Ok(env.undefined()),
+    Err(error) => store.growth_failure(error).map_or_else(|| Ok(env.undefined()), Err),
   }
 }
 

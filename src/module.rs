@@ -167,7 +167,6 @@ impl Source {
   }
 }
 
-#[expect(clippy::unnecessary_box_returns, reason = "it is only made to be the error of a result")]
 fn compile_error(message: impl Into<String>) -> CompileError {
   Box::new(TypedFailure { kind: FailureKind::Compile, message: message.into(), detail: ErrorDetail::default() })
 }

@@ -18,29 +18,42 @@ use napi::sys;
 use wasmtime::{AsContextMut, Caller, Extern, StoreContextMut};
 
 mod data;
+mod deadline;
+mod fuel;
+mod grow_request;
 mod handles;
 mod life;
+mod limits;
 mod mode;
+mod usage;
 
 use crate::engine::{Engine, RunAsync};
 use crate::engine_counts::Counts;
 use crate::env_state::{EnvState, STACK_MARGIN};
 use crate::export_func::ExportFunc;
 use crate::extern_ref::FreeList;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::gc_handles::GcHandles;
-use crate::guest_profiler::{NO_DEADLINE, Sampling, on_epoch};
+use crate::guest_profiler::Sampling;
 use crate::instance_slot::InstanceSlot;
 use crate::map_budget::Maps;
 use crate::memory_view::Views;
 use crate::raw_env::{RawEnv, Value};
 use crate::tasks::Tasks;
+use crate::ticker::Pulse;
 use crate::tomb::{Tomb, Tombs};
 
 pub use data::StoreData;
+pub use deadline::{Deadline, not_interruptible};
+use fuel::Fuel;
+pub use fuel::{FUNCTIONS as FUEL_FUNCTIONS, FuelBudget, fuel_arg};
 use life::BASE_WEIGHT;
 pub use life::StorePin;
+use limits::Limits;
+pub use limits::Parts;
 pub use mode::Mode;
+pub use usage::RefusalInfo;
+use usage::Usage;
 
 /// Part of the holder array with the `StoreCore`.
 pub const CORE: u32 = 3;
@@ -84,6 +97,20 @@ pub struct StoreInner {
   /// Only in async mode.
   tasks: OnceCell<Box<Tasks>>,
   run_async: Arc<RunAsync>,
+  pulse: Arc<Pulse>,
+  /// When what runs now must stop: the earliest deadline of the calls on the native stack.
+  deadline: Cell<Option<Deadline>>,
+  /// The deadline of all later calls.
+  standing: Cell<Option<Deadline>>,
+  /// Whether entries and host calls must look at the two, or for an interruption.
+  armed: Cell<bool>,
+  /// The engine's interruptions when the outermost call began.
+  interruptions: Cell<u64>,
+  counts_fuel: bool,
+  fuel: Fuel,
+  pub usage: Usage,
+  /// JavaScript is being asked whether something may grow.
+  asking: Cell<bool>,
   /// Entries into wasm on the native stack.
   depth: Cell<u32>,
   closed: Cell<bool>,
@@ -116,9 +143,7 @@ pub struct StoreInner {
   pub views: Views,
   pub memory_reservation: u64,
   pub memory_may_move: bool,
-  /// Native stack that an entry needs; more than there can be if entries are to be watched: see `enter`.
-  stack_needed: Cell<usize>,
-  max_wasm_stack: usize,
+  stack_needed: usize,
   pub sampling: Arc<Sampling>,
   /// Bytes of memory beyond which there is no core dump.
   pub coredump_limit: i64,
@@ -172,7 +197,13 @@ impl Drop for Entry<'_> {
 }
 
 impl StoreInner {
-  fn new(env: RawEnv, state: Arc<EnvState>, engine: &Engine, holder: Value) -> Result<Box<Self>, Failure> {
+  fn new(
+    env: RawEnv,
+    state: Arc<EnvState>,
+    engine: &Engine,
+    holder: Value,
+    limits: Limits,
+  ) -> Result<Box<Self>, Failure> {
     let holder = env.reference(holder, 0).map_err(|_| Failure::Pending)?;
     let inner = Box::new(Self {
       id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -185,6 +216,15 @@ impl StoreInner {
       mode: Cell::new(Mode::Undecided),
       tasks: OnceCell::new(),
       run_async: Arc::clone(&engine.run_async),
+      pulse: Arc::clone(&engine.run_async.pulse),
+      deadline: Cell::new(None),
+      standing: Cell::new(None),
+      armed: Cell::new(false),
+      interruptions: Cell::new(0),
+      counts_fuel: engine.counts_fuel,
+      fuel: Fuel::default(),
+      usage: Usage::default(),
+      asking: Cell::new(false),
       depth: Cell::new(0),
       closed: Cell::new(false),
       host_calls: Cell::new(0),
@@ -205,8 +245,7 @@ impl StoreInner {
       views: Views::default(),
       memory_reservation: engine.memory_reservation,
       memory_may_move: engine.memory_may_move,
-      stack_needed: Cell::new(engine.max_wasm_stack.saturating_add(STACK_MARGIN)),
-      max_wasm_stack: engine.max_wasm_stack,
+      stack_needed: engine.max_wasm_stack.saturating_add(STACK_MARGIN),
       sampling: Arc::default(),
       coredump_limit: engine.coredump_limit,
       counts: Arc::clone(&engine.counts),
@@ -217,13 +256,17 @@ impl StoreInner {
       has_finalizer: Cell::new(false),
       state,
     });
-    let data = StoreData { inner: &raw const *inner, last_growth: 0, maps: Maps::default() };
+    let data = StoreData { inner: &raw const *inner, limits, maps: Maps::default() };
     let mut store =
       wasmtime::Store::try_new(&engine.inner, data).map_err(|error| Failure::internal(error.to_string()))?;
     store.limiter(|data| data);
     if engine.run_async.interruptible {
-      store.epoch_deadline_callback(|ctx| Ok(on_epoch(&ctx)));
-      store.set_epoch_deadline(NO_DEADLINE);
+      // Whenever the epoch has risen, for whatever reason, wasm looks if this concerns it.
+      store.set_epoch_deadline(1);
+      store.epoch_deadline_callback(|ctx| Ok(Self::on_epoch(&ctx)));
+    }
+    if engine.counts_fuel {
+      store.set_fuel(fuel::UNBOUNDED).map_err(|error| Failure::internal(error.to_string()))?;
     }
     // SAFETY: nobody else has seen `inner` yet.
     unsafe { *inner.store.get() = Some(store) };
@@ -283,7 +326,7 @@ impl StoreInner {
   #[inline]
   pub fn with_even_closed<R>(&self, f: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
     if self.busy.replace(true) {
-      return Err(Failure::busy());
+      return Err(self.busy_failure());
     }
     let _busy = Busy(&self.busy);
     let caller = self.caller.get();
@@ -317,30 +360,46 @@ impl StoreInner {
   pub fn enter<R>(&self, run: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
     let depth = self.depth.get();
     // A nested entry keeps the limit of the first one, and traps by itself when it is reached.
-    let needed = if depth == 0 { self.stack_needed.get() } else { STACK_MARGIN };
+    let needed = if depth == 0 {
+      self.note_beginning();
+      self.stack_needed
+    } else {
+      STACK_MARGIN
+    };
     if !self.state.has_stack(needed) {
-      self.enter_watched(depth)?;
+      return Err(Failure::stack_overflow());
     }
     self.calls.set(self.calls.get().wrapping_add(1));
+    if self.armed.get() {
+      return self.enter_watched(run);
+    }
     let _entry = self.drive_entry();
     self.with(run)
   }
 
-  /// An entry for which the stack does not suffice, or seems not to, because entries are watched: so those that are not
-  /// have nothing more to look at.
+  /// As `enter`, where a deadline may end it.
   #[cold]
-  fn enter_watched(&self, depth: u32) -> Result<(), Failure> {
-    let needed = self.max_wasm_stack.saturating_add(STACK_MARGIN);
-    if depth == 0 && self.state.has_stack(needed) && self.enter_sampled() {
-      return Ok(());
-    }
-    Err(Failure::stack_overflow())
+  fn enter_watched<R>(&self, run: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
+    let _watch = self.watch()?;
+    let _entry = self.drive_entry();
+    self.with(run)
   }
 
-  /// Has `enter` look at entries, or not.
-  pub fn watch_entries(&self, watch: bool) {
-    let needed = if watch { usize::MAX } else { self.max_wasm_stack.saturating_add(STACK_MARGIN) };
-    self.stack_needed.set(needed);
+  /// Whether a guest that goes on after a host call must look if it should stop: see [`Self::check_time`].
+  #[inline]
+  pub fn is_armed(&self) -> bool {
+    self.armed.get()
+  }
+
+  #[cold]
+  fn busy_failure(&self) -> Failure {
+    if self.asking.get() {
+      return Failure::new(
+        FailureKind::StoreBusy,
+        "limits.onGrow is asked in the middle of an instruction of the guest, so it cannot use the store",
+      );
+    }
+    Failure::busy()
   }
 
   /// Native code that uses the store is on the stack until what is returned is dropped: a close waits for that.

@@ -11,7 +11,7 @@ use crate::global::{read_val, with_ready};
 use crate::raw_call::{ARGS, index_arg, number, raw_functions, size_arg, store_arg};
 use crate::raw_env::{RawEnv, Value};
 use crate::signature::parse_type_name;
-use crate::store::{StoreInner, StorePin};
+use crate::store::{Parts, StoreInner, StorePin};
 use crate::values::{describe, expectation};
 
 fn table_at(store: &StoreInner, index: u32) -> Result<Table, Failure> {
@@ -63,13 +63,16 @@ pub fn table_new(
     if ty.maximum().is_some_and(|maximum| maximum < ty.minimum()) {
       return Err(Failure::new(FailureKind::Range, "the table's maximum is less than its minimum"));
     }
+    store.admit(Parts { tables: 1, ..Parts::default() })?;
     let index = with_element(raw, &store, &ValType::Ref(element), Value(init.raw()), |mut ctx, reference| {
-      let table = Table::new(ctx.as_context_mut(), ty, reference)
-        .map_err(|error| Failure::new(FailureKind::Limit, format!("the table could not be made: {error:#}")))?;
-      Ok(store.register(table.into(), ctx))
-    });
+      let made = StoreInner::make_one(ctx.as_context_mut(), |ctx| Table::new(ctx, ty, reference));
+      Ok(made.map(|table| store.register(table.into(), ctx)))
+    })?;
     store.report(raw);
-    index
+    index.map_err(|error: wasmtime::Error| {
+      let text = format!("the table could not be made: {error:#}");
+      store.growth_failure(error).unwrap_or_else(|| Failure::new(FailureKind::Limit, text))
+    })
   };
   make().map_err(|failure| failure.into_napi(raw))
 }
@@ -144,7 +147,7 @@ fn grow(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   store.report(env);
   match previous {
     Ok(previous) => number(env, previous),
-    Err(_) => Ok(env.undefined()),
+    Err(error) => store.growth_failure(error).map_or_else(|| Ok(env.undefined()), Err),
   }
 }
 

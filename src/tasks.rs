@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use wasmtime::{StoreContextMut, UpdateDeadline};
@@ -28,14 +28,14 @@ mod operation;
 use crate::compute_pool::ComputePool;
 use crate::engine::TaskStats;
 use crate::home::Home;
-use crate::store::StoreData;
+use crate::store::{StoreData, StoreInner};
 use crate::ticker::Pulse;
 
 pub use away_task::{AwayTask, Slice};
 pub use commands::{CALL, FUNCTIONS};
 pub use frame::{HostFrame, host_future};
 pub use notice::Notice;
-pub use operation::{Broken, Operation, Work};
+pub use operation::{Operation, Work};
 
 /// Operations that may be nested in each other: every one has a fiber of its own, and each poll goes through all of them.
 pub const MAX_NESTED: usize = 500;
@@ -89,6 +89,8 @@ pub struct Tasks {
   in_place: Cell<u32>,
   /// Wasm must stop at its next check. Any thread reads it; the JavaScript thread sets it.
   interrupt: AtomicBool,
+  /// The engine's interruptions when the outermost operation began; likewise.
+  interruptions: AtomicU64,
   // The rest belongs to the JavaScript thread, also while a task is away.
   /// Notices that have come home, and are being run.
   incoming: RefCell<Vec<Notice>>,
@@ -130,6 +132,7 @@ impl Tasks {
       incoming: RefCell::default(),
       in_place: Cell::new(0),
       interrupt: AtomicBool::new(false),
+      interruptions: AtomicU64::new(0),
       away: Cell::new(false),
       calls: Cell::new(0),
       operations: RefCell::default(),
@@ -162,24 +165,43 @@ impl Tasks {
 
   /// What wasm does when its deadline has passed: at the end of its slice, or sooner, after `sampled` ticks, if there is a
   /// profile.
-  pub fn on_epoch(&self, sampled: Option<u64>) -> UpdateDeadline {
-    if self.interrupt.load(Ordering::Relaxed) {
+  pub fn on_epoch(&self, store: &StoreInner, sampled: Option<u64>) -> UpdateDeadline {
+    if self.interrupt.load(Ordering::Relaxed) || self.is_interrupted() {
       return UpdateDeadline::Interrupt;
+    }
+    if self.in_place.get() > 0 {
+      return if store.must_stop() { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) };
     }
     let over = self.left.get() == 0;
     if over {
       self.left.set(self.slice);
     }
     let ticks = self.next_look(sampled);
-    if over && self.in_place.get() == 0 { UpdateDeadline::Yield(ticks) } else { UpdateDeadline::Continue(ticks) }
+    if over { UpdateDeadline::Yield(ticks) } else { UpdateDeadline::Continue(ticks) }
   }
 
-  /// Begins a slice.
+  /// The outermost operation begins: interruptions from now on concern it. Gives what was before.
+  fn note_beginning(&self) -> u64 {
+    self.interruptions.swap(self.pulse.interruptions(), Ordering::Relaxed)
+  }
+
+  /// Takes `note_beginning` back.
+  fn set_beginning(&self, interruptions: u64) {
+    self.interruptions.store(interruptions, Ordering::Relaxed);
+  }
+
+  /// Whether an interruption has come since the outermost operation began.
+  pub fn is_interrupted(&self) -> bool {
+    self.interruptions.load(Ordering::Relaxed) != self.pulse.interruptions()
+  }
+
+  /// Begins a slice. A synchronous call looks at every tick if its time is over.
   pub fn renew_slice(&self, mut ctx: StoreContextMut<'_, StoreData>) {
     // SAFETY: the store inner owns the store whose context this is.
     let sampled = unsafe { &*ctx.data().inner }.sampling.next();
     self.left.set(self.slice);
-    ctx.set_epoch_deadline(self.next_look(sampled));
+    let ticks = self.next_look(sampled);
+    ctx.set_epoch_deadline(if self.in_place.get() > 0 { 1 } else { ticks });
   }
 
   /// Ticks until wasm is to be looked at again, taken from what is left of the slice.
@@ -223,6 +245,11 @@ impl Tasks {
   /// Whether wasm has suspended itself, and can go on.
   fn has_yielded(&self) -> bool {
     self.woken.0.load(Ordering::Relaxed)
+  }
+
+  /// Whether an operation is under way that an interruption has hit, and no other thread has it.
+  pub fn is_waiting_interrupted(&self) -> bool {
+    !self.away.get() && self.is_interrupted() && self.has_root()
   }
 
   fn has_root(&self) -> bool {

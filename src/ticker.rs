@@ -1,13 +1,16 @@
-//! The clock behind time slices: raises the epoch of every engine that has a task running, once a millisecond.
+//! The clock behind time slices and deadlines: raises the epoch of every engine that has a task, or a call with a deadline,
+//! running, once a millisecond.
 //!
 //! One thread for the process, which ends when nothing has run for a while. An engine is on its list from the first
 //! task that runs until a moment after the last, so that a task that begins needs no system call.
 //! Lives on: any thread.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
+
+use crate::home::Home;
 
 const PERIOD: Duration = Duration::from_millis(1);
 
@@ -37,6 +40,10 @@ pub struct Pulse {
   engine: wasmtime::Engine,
   running: AtomicU32,
   listed: AtomicBool,
+  /// How often all calls were interrupted.
+  interruptions: AtomicU64,
+  /// Those of the environments with stores in async mode.
+  homes: Mutex<Vec<Weak<Home>>>,
 }
 
 /// One run of a task, for whose time the engine's epoch rises.
@@ -59,7 +66,13 @@ impl Drop for KeptRunning {
 
 impl Pulse {
   pub fn new(engine: &wasmtime::Engine) -> Arc<Self> {
-    Arc::new(Self { engine: engine.clone(), running: AtomicU32::new(0), listed: AtomicBool::new(false) })
+    Arc::new(Self {
+      engine: engine.clone(),
+      running: AtomicU32::new(0),
+      listed: AtomicBool::new(false),
+      interruptions: AtomicU64::new(0),
+      homes: Mutex::default(),
+    })
   }
 
   /// From now on the epoch rises, until what is returned is dropped. Fails if the system gives no thread for the clock.
@@ -83,6 +96,34 @@ impl Pulse {
   /// Raises the epoch now, for a task that should stop at once.
   pub fn raise(&self) {
     self.engine.increment_epoch();
+  }
+
+  /// How often all calls were interrupted.
+  #[inline]
+  pub fn interruptions(&self) -> u64 {
+    self.interruptions.load(Ordering::SeqCst)
+  }
+
+  /// Has every call of the engine that runs now stop, on whatever thread. What waits for a promise is told through its home.
+  pub fn interrupt(&self) {
+    self.interruptions.fetch_add(1, Ordering::SeqCst);
+    self.raise();
+    for home in self.homes().iter().filter_map(Weak::upgrade) {
+      home.interrupt();
+    }
+  }
+
+  /// An environment has a store in async mode.
+  pub fn add_home(&self, home: &Arc<Home>) {
+    let mut homes = self.homes();
+    homes.retain(|known| known.strong_count() > 0);
+    if !homes.iter().any(|known| known.as_ptr() == Arc::as_ptr(home)) {
+      homes.push(Arc::downgrade(home));
+    }
+  }
+
+  fn homes(&self) -> MutexGuard<'_, Vec<Weak<Home>>> {
+    self.homes.lock().unwrap_or_else(PoisonError::into_inner)
   }
 
   #[cold]

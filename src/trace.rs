@@ -104,7 +104,7 @@ impl StoreInner {
       _ => self.counts.trapped(),
     }
     match trap {
-      Some(Trap::Interrupt) => Failure::with_detail(FailureKind::Interrupted, "the call was interrupted", detail),
+      Some(Trap::Interrupt) => Failure::with_detail(FailureKind::Interrupted, self.interruption_text(), detail),
       Some(Trap::OutOfFuel) => Failure::with_detail(FailureKind::OutOfFuel, "all fuel was consumed", detail),
       Some(trap) => {
         let (code, text) = trap_code(trap);

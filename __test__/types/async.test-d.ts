@@ -55,8 +55,8 @@ void runtime.instantiateAsync(hostModule, { timeoutMs: 5 })
 void runtime.instantiateAsync(compiled, { timeout: 5 })
 // @ts-expect-error -- milliseconds are a number
 void runtime.instantiateAsync(compiled, { timeoutMs: '5' })
-// @ts-expect-error -- synchronous instantiation cannot be stopped
-runtime.instantiate(compiled, { timeoutMs: 5 })
+// @ts-expect-error -- synchronous instantiation cannot be aborted
+runtime.instantiate(compiled, { signal })
 // @ts-expect-error -- a signal, not its controller
 void runtime.instantiateAsync(compiled, { signal: new AbortController() })
 
@@ -86,8 +86,8 @@ void func.callAsyncWith(1, 2n)
 void func.callAsyncWith({}, 1, 2)
 // @ts-expect-error -- no such option
 void func.callAsyncWith({ timeout: 1 }, 1, 2n)
-// @ts-expect-error -- a synchronous call cannot be stopped
-func.callWith({ timeoutMs: 1 }, 1, 2n)
+// @ts-expect-error -- a synchronous call cannot be aborted
+func.callWith({ signal }, 1, 2n)
 
 // What is in which mode
 expectTrue<Equal<ModuleInstance['mode'], 'sync' | 'async'>>()

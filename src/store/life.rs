@@ -13,6 +13,7 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi::{JsValue, sys};
 use napi_derive::napi;
 
+use super::limits::{Limits, LimitsConfig};
 use super::{Mode, PROBE, StoreInner, TOMBS};
 use crate::engine::Engine;
 use crate::env_state::EnvState;
@@ -87,6 +88,8 @@ impl StoreInner {
       return;
     }
     self.has_finalizer.set(false);
+    // It was closed in the middle of an access, where JavaScript was asked whether something may grow.
+    self.drop_store();
     let slots = self.slots.borrow();
     let own_code = slots.first().and_then(|slot| slot.exit_code());
     for (tomb, export) in self.func_tombs.take() {
@@ -126,6 +129,7 @@ impl StoreInner {
       self.views.bury(store);
     }
     self.bytes.store(0, Ordering::Relaxed);
+    self.usage.clear();
   }
 
   /// Tells the collector how the weight has changed.
@@ -223,20 +227,23 @@ unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_voi
 }
 
 /// Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
-/// reach the store, and the store ends when it is gone. Without `isAsync` the first use decides the mode.
+/// reach the store, and the store ends when it is gone. Without `isAsync` the first use decides the mode. With
+/// `limits.onGrow`, JavaScript asks the function of that name of the `StoreCore`.
 #[napi(catch_unwind, ts_return_type = "StoreHandle")]
 pub fn store_new(
   env: Env,
   engine: &Engine,
   #[napi(ts_arg_type = "unknown[]")] holder: Unknown,
   is_async: Option<bool>,
+  limits: Option<LimitsConfig>,
 ) -> napi::Result<Unknown<'static>> {
   let raw = RawEnv(env.raw());
   let state = EnvState::of(raw)?;
   state.sweep_stores(raw);
   let make = || {
     let holder = Value(holder.raw());
-    let inner = StoreInner::new(raw, Arc::clone(&state), engine, holder)?;
+    let limits = limits.map(Limits::from).unwrap_or_default();
+    let inner = StoreInner::new(raw, Arc::clone(&state), engine, holder, limits)?;
     if let Some(is_async) = is_async {
       inner.require_mode(raw, if is_async { Mode::Async } else { Mode::Sync })?;
     }

@@ -83,7 +83,14 @@ impl StoreInner {
          interruptible: false; leave that option out",
       ));
     }
+    if self.with(|ctx| ctx.data().limits.on_grow)? {
+      return Err(Failure::type_error(
+        "limits.onGrow is for stores in sync mode: in async mode a guest may grow its memory on another thread, where \
+         JavaScript cannot be asked. Leave it out, and set limits.memoryBytes and limits.tableElements",
+      ));
+    }
     let home = self.state.make_home(env)?;
+    self.run_async.pulse.add_home(&home);
     let tasks = Tasks::new(Arc::clone(&parts.pool), Arc::clone(&parts.pulse), home, u64::from(parts.slice_ms) + 1);
     let _ = self.tasks.set(Box::new(tasks));
     Ok(())

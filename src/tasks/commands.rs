@@ -2,7 +2,7 @@
 
 use napi::sys;
 
-use super::driver::Progress;
+use super::driver::{InPlace, Progress};
 use super::operation::Call;
 use super::{Operation, Tasks, Work};
 use crate::env_state::{EnvState, STACK_MARGIN};
@@ -12,7 +12,7 @@ use crate::float_bits::Floats;
 use crate::home::take_up;
 use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
 use crate::raw_env::{Callback, RawEnv, Value};
-use crate::store::StoreInner;
+use crate::store::{StoreInner, fuel_arg};
 use crate::ticker::Running;
 use crate::values::Ready;
 
@@ -100,12 +100,22 @@ impl StoreInner {
     let running = Self::start_clock(tasks)?;
     let parked = tasks.parked.get();
     let depth = tasks.active.borrow().len();
-    // A call that waits further out may have been stopped, which is nothing to this one; one that it is part of, is.
-    let outer = !self.is_running() && tasks.set_interrupt(false);
+    // A call that waits further out may have been stopped, which is nothing to this one; one that it is part of, is. The
+    // same goes for interruptions, and for budgets.
+    let apart = !self.is_running();
+    let outer = apart && tasks.set_interrupt(false);
+    let interruptions = apart.then(|| tasks.note_beginning());
+    let outer_fuel = self.lift_fuel_budgets();
     let id = tasks.add(operation);
-    let outcome = self.begin(tasks, id).and_then(|()| self.advance(env, tasks, &running, true).map(|_| ()));
+    let outcome = self.begin_in_place(env, tasks, id, &running);
     if outer {
       tasks.set_interrupt(true);
+    }
+    if let Some(interruptions) = interruptions {
+      tasks.set_beginning(interruptions);
+    }
+    if let Some(outer_fuel) = outer_fuel {
+      self.restore_fuel_budgets(outer_fuel);
     }
     // If the store was closed meanwhile, the rest is unwound when the host calls around this have returned.
     tasks.active.borrow_mut().truncate(depth);
@@ -113,6 +123,15 @@ impl StoreInner {
     let operation = tasks.take(id).ok_or_else(|| Failure::closed("store"));
     outcome?;
     operation
+  }
+}
+
+impl StoreInner {
+  fn begin_in_place(&self, env: RawEnv, tasks: &Tasks, id: u32, running: &Running<'_>) -> Result<(), Failure> {
+    let _watch = if self.is_armed() { Some(self.watch()?) } else { None };
+    let _in_place = InPlace::new(tasks, true);
+    self.begin(tasks, id)?;
+    self.advance(env, tasks, running, true).map(|_| ())
   }
 }
 
@@ -234,6 +253,17 @@ fn stop(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   Ok(env.undefined())
 }
 
+/// Gives an operation that has not begun a budget. Arguments: store handle, number, fuel.
+fn set_fuel(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, id, fuel, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let operation = tasks_of(&store)?.operation(index_arg(env, id)?).ok_or_else(|| Failure::internal("no such call"))?;
+  store.check_fuel()?;
+  // SAFETY: the operation is in its store's list, and has not begun.
+  unsafe { (*operation).fuel = Some(fuel_arg(env, fuel)?) };
+  Ok(env.undefined())
+}
+
 /// Forgets an operation that has not begun. Arguments: store handle, number.
 fn forget(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let [handle, id, ..] = *args;
@@ -285,6 +315,7 @@ raw_functions! {
   "opFinish" => finish;
   "opStop" => stop;
   "opForget" => forget;
+  "opFuel" => set_fuel;
   "opNotices" => run_notices;
   "takeUpArrivals" => take_up_arrivals;
   "turnBegin" => begin_turn;

@@ -11,7 +11,7 @@ use super::host_call::Answer;
 use super::{AwayTask, MAX_NESTED, Operation, RootFuture, Signal, Tasks};
 use crate::failure::{Failure, FailureKind};
 use crate::raw_env::{RawEnv, Value};
-use crate::store::{StoreData, StoreInner};
+use crate::store::{FuelBudget, StoreData, StoreInner};
 use crate::ticker::{Running, ticks};
 
 /// Host calls in a slice that make a guest one which needs the JavaScript thread. Two moves between threads cost some
@@ -55,9 +55,11 @@ impl StoreInner {
       return Err(Failure::new(FailureKind::Interrupted, "the call was stopped before it began"));
     }
     operation_ref.prepare(self)?;
+    operation_ref.budget = operation_ref.fuel.map(|fuel| self.begin_fuel_budget(fuel)).transpose()?;
     self.calls.set(self.calls.get() + 1);
     let top = tasks.top();
     if top.is_null() {
+      tasks.note_beginning();
       let root = self.root_future(tasks, operation)?;
       tasks.set_root(Some(root));
     } else {
@@ -141,17 +143,19 @@ impl StoreInner {
           return Ok(self.break_down(env, tasks));
         }
         tasks.set_root(None);
-        self.publish(tasks);
+        let budget = self.publish(tasks);
         tasks.pop();
         self.set_busy(false);
+        self.end_fuel_budget(budget);
         self.flush(env, tasks, true);
         return Ok(Progress::Done);
       }
       match tasks.signal.get() {
         Signal::Finished => {
-          self.publish(tasks);
+          let budget = self.publish(tasks);
           tasks.pop();
           self.expose(tasks.top());
+          self.end_fuel_budget(budget);
           self.flush(env, tasks, true);
           tasks.parked.set(true);
           return Ok(Progress::Done);
@@ -199,12 +203,14 @@ impl StoreInner {
     }
   }
 
-  /// Shows JavaScript the instance that the innermost operation has made, before any notice of its start function runs.
-  fn publish(&self, tasks: &Tasks) {
+  /// Shows JavaScript the instance that the innermost operation has made, before any notice of its start function runs. Gives
+  /// the operation's budget, to be ended as soon as the store can be used.
+  fn publish(&self, tasks: &Tasks) -> Option<FuelBudget> {
     let id = tasks.active.borrow().last().copied();
-    if let Some(operation) = id.and_then(|id| tasks.operation(id)) {
-      Operation::publish(operation, self);
-    }
+    let operation = id.and_then(|id| tasks.operation(id))?;
+    Operation::publish(operation, self);
+    // SAFETY: the operation is in the store's list, and its future has ended.
+    unsafe { &mut *operation }.budget.take()
   }
 
   /// After a panic, or another fault of ours, nobody knows what state the store is in, so nothing in it can be used again.
@@ -223,7 +229,7 @@ impl StoreInner {
     frame: *mut HostFrame,
     in_place: bool,
   ) -> Result<Option<Value>, Failure> {
-    if tasks.interrupt.load(std::sync::atomic::Ordering::Relaxed) {
+    if tasks.interrupt.load(std::sync::atomic::Ordering::Relaxed) || tasks.is_interrupted() {
       reply(frame, Err(Trap::Interrupt.into()));
       return Ok(None);
     }
@@ -234,6 +240,7 @@ impl StoreInner {
     // `abort` waits until no driver of the store is on the native stack.
     let answer = unsafe { binding.call_for(env, self, frame) };
     match answer {
+      Ok(Answer::Done) if in_place && self.is_armed() => reply(frame, self.check_time()),
       Ok(Answer::Done) => reply(frame, Ok(())),
       Ok(Answer::Waits(_)) if in_place => {
         let failure = binding.promise();
@@ -363,10 +370,10 @@ fn reply(frame: *mut HostFrame, outcome: wasmtime::Result<()>) {
 }
 
 /// A synchronous call in async mode: its guest does not yield.
-struct InPlace<'a>(&'a Tasks, u32);
+pub struct InPlace<'a>(&'a Tasks, u32);
 
 impl<'a> InPlace<'a> {
-  fn new(tasks: &'a Tasks, in_place: bool) -> Self {
+  pub fn new(tasks: &'a Tasks, in_place: bool) -> Self {
     let outer = tasks.in_place.get();
     tasks.in_place.set(outer + u32::from(in_place));
     Self(tasks, outer)

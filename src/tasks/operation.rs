@@ -14,7 +14,7 @@ use crate::instance_pre::Resolved;
 use crate::instance_slot::{INSTANCES, InstanceSlot};
 use crate::raw_env::{RawEnv, Value};
 use crate::reference::Owned;
-use crate::store::{StoreData, StoreInner};
+use crate::store::{FuelBudget, StoreData, StoreInner};
 use crate::values::{Ready, results_to_js};
 
 /// What an operation does.
@@ -61,6 +61,10 @@ pub struct Operation {
   pub ended: bool,
   /// It makes an instance for the second time, after it found no memory.
   pub again: bool,
+  /// What it may use of its store's fuel.
+  pub fuel: Option<u64>,
+  /// That, while it is under way. On the JavaScript thread.
+  pub budget: Option<FuelBudget>,
 }
 
 impl Operation {
@@ -79,6 +83,8 @@ impl Operation {
       stopped: false,
       ended: false,
       again: false,
+      fuel: None,
+      budget: None,
     }
   }
 
@@ -113,7 +119,11 @@ impl Operation {
   pub fn prepare(&mut self, store: &StoreInner) -> Result<(), Failure> {
     self.input = match self.work.take() {
       Some(Work::Call(call)) => Some(Input::Call(call)),
-      Some(Work::Instantiate(resolved, slot)) => Some(Input::Instantiate(resolved.for_async(store, slot)?)),
+      Some(Work::Instantiate(resolved, slot)) => {
+        let pre = resolved.for_async(store, slot)?;
+        store.admit_instance(&resolved.compiled.module)?;
+        Some(Input::Instantiate(pre))
+      }
       None => None,
     };
     Ok(())
@@ -193,7 +203,7 @@ impl Operation {
       Some(Ok(Made::Values(_))) | None => self.unfinished(store),
       Some(Err(broken)) => store.failure(env, broken),
     };
-    if failure.is_limit() && !self.again && !store.is_closed() {
+    if failure.is_shortage() && !self.again && !store.is_closed() {
       // Perhaps what is in the way is only waiting to be collected: to be tried again, in the same slot.
       return Ok(env.null());
     }
@@ -286,7 +296,9 @@ async fn instantiate(
   pre: wasmtime::InstancePre<StoreData>,
   mut ctx: StoreContextMut<'_, StoreData>,
 ) -> Result<wasmtime::Instance, Broken> {
-  match pre.instantiate_async(&mut ctx).await {
+  let made = pre.instantiate_async(&mut ctx).await;
+  ctx.data_mut().end_making();
+  match made {
     Ok(instance) => Ok(instance),
     Err(error) => Err(Broken::new(ctx, error)),
   }
