@@ -266,18 +266,14 @@ test('async mode: budgets, nested ones, and what is left', async (t) => {
   t.is(await cost(() => t.throwsAsync(func('loop').callAsyncWith({ fuel: 5_000_000n }), empty)), 5_000_000n)
   let inner: unknown
   host.run = async () => {
-    await null
-    inner = await func('loop')
-      .callAsyncWith({ fuel: 900_000n })
-      .catch((error: unknown) => error)
+    await Promise.resolve()
+    inner = await t.throwsAsync(func('loop').callAsyncWith({ fuel: 900_000n }))
   }
   t.is(await cost(() => t.throwsAsync(func('callThenCount').callAsyncWith({ fuel: 2000n }, 1000), empty)), 2000n)
   t.true(inner instanceof OutOfFuelError)
   host.run = async () => {
-    await null
-    inner = await func('loop')
-      .callAsyncWith({ fuel: 300n })
-      .catch((error: unknown) => error)
+    await Promise.resolve()
+    inner = await t.throwsAsync(func('loop').callAsyncWith({ fuel: 300n }))
   }
   inner = undefined
   await func('callThenCount').callAsyncWith({ fuel: 2000n }, 10)

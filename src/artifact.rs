@@ -21,7 +21,6 @@ const TRAILER: usize = 16 + MAGIC.len();
 type ArtifactError = Box<TypedFailure>;
 
 #[cold]
-#[expect(clippy::unnecessary_box_returns, reason = "it is only made to be the error of a result")]
 fn refused(reason: impl std::fmt::Display) -> ArtifactError {
   Box::new(TypedFailure {
     kind: FailureKind::Compile,
@@ -31,7 +30,6 @@ fn refused(reason: impl std::fmt::Display) -> ArtifactError {
 }
 
 #[cold]
-#[expect(clippy::unnecessary_box_returns, reason = "it is only made to be the error of a result")]
 fn foreign() -> ArtifactError {
   refused("these are not bytes that serialize() or precompile() of this version has given")
 }

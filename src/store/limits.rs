@@ -316,9 +316,9 @@ impl StoreInner {
     make: impl FnOnce(StoreContextMut<'_, StoreData>) -> R,
   ) -> R {
     ctx.data_mut().begin_making(1);
-    let made = make(ctx.as_context_mut());
+    let one = make(ctx.as_context_mut());
     ctx.data_mut().end_making();
-    made
+    one
   }
 
   /// As `admit`, for an instance of a module, which is made next.
