@@ -17,22 +17,11 @@ export const everything = `(module $everything
   (func (export "funcref") (param funcref) (result funcref) (local.get 0))
   (func (export "host") (param i32) (result i32) (call $f (local.get 0)))
   (func (export "many") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))
+  (type $s (struct (field i32)))
+  (type $a (array (mut i8)))
+  (func (export "struct") (result (ref $s)) (struct.new $s (i32.const 5)))
+  (func (export "array") (result (ref $a)) (array.new $a (i32.const 3) (i32.const 2)))
   (func (export "none")))`
-
-/** A struct and an array in the heap of a store. */
-function objects(
-  engine: InstanceType<typeof wasmtime.Engine>,
-  store: InstanceType<typeof wasmtime.Store>,
-): { struct: InstanceType<typeof wasmtime.StructRef>; array: InstanceType<typeof wasmtime.ArrayRef> } {
-  const module = wasmtime.Module.compileSync(
-    engine,
-    `(module (type $s (struct (field i32))) (type $a (array (mut i8)))
-      (func (export "struct") (result (ref $s)) (struct.new $s (i32.const 5)))
-      (func (export "array") (result (ref $a)) (array.new $a (i32.const 3) (i32.const 2))))`,
-  )
-  const { exports } = new wasmtime.Linker(engine).instantiate(store, module)
-  return { struct: exports['struct'](), array: exports['array']() }
-}
 
 /** One of everything that the package can make, fresh and open. */
 export function makeWorld() {
@@ -61,7 +50,8 @@ export function makeWorld() {
   const table = new wasmtime.Table(store, { element: 'externref', minimum: 2, maximum: 5 })
   const tag = new wasmtime.Tag(store, { params: ['i32', 'anyref'] })
   const exception = new wasmtime.WasmException(tag, [1, 'x'])
-  const { struct, array } = objects(engine, store)
+  const struct: InstanceType<typeof wasmtime.StructRef> = instance.exports['struct']()
+  const array: InstanceType<typeof wasmtime.ArrayRef> = instance.exports['array']()
   const sharedMemory = new wasmtime.SharedMemory(engine, { minimum: 1, maximum: 1 })
   // What nobody expects there, or a test that passes anything to `wait` would never end.
   sharedMemory.write(0, new Uint8Array(65536).fill(0xa5))
