@@ -17,12 +17,16 @@ export const everything = `(module $everything
   (func (export "funcref") (param funcref) (result funcref) (local.get 0))
   (func (export "host") (param i32) (result i32) (call $f (local.get 0)))
   (func (export "many") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))
+  (type $s (struct (field i32)))
+  (type $a (array (mut i8)))
+  (func (export "struct") (result (ref $s)) (struct.new $s (i32.const 5)))
+  (func (export "array") (result (ref $a)) (array.new $a (i32.const 3) (i32.const 2)))
   (func (export "none")))`
 
 /** One of everything that the package can make, fresh and open. */
 export function makeWorld() {
   // Small reservations, since a test makes thousands of these memories.
-  const options = { memoryReservation: 2 ** 18, memoryGuardSize: 2 ** 16 }
+  const options = { memoryReservation: 2 ** 18, memoryGuardSize: 2 ** 16, sharedMemory: true }
   const engine = new wasmtime.Engine(options)
   const store = new wasmtime.Store(engine)
   const otherStore = new wasmtime.Store(engine)
@@ -44,12 +48,19 @@ export function makeWorld() {
   const memory = new wasmtime.Memory(store, { minimum: 1, maximum: 2 })
   const global = new wasmtime.Global(store, { content: 'i32', mutable: true }, 1)
   const table = new wasmtime.Table(store, { element: 'externref', minimum: 2, maximum: 5 })
+  const tag = new wasmtime.Tag(store, { params: ['i32', 'anyref'] })
+  const exception = new wasmtime.WasmException(tag, [1, 'x'])
+  const struct: InstanceType<typeof wasmtime.StructRef> = instance.exports['struct']()
+  const array: InstanceType<typeof wasmtime.ArrayRef> = instance.exports['array']()
+  const sharedMemory = new wasmtime.SharedMemory(engine, { minimum: 1, maximum: 1 })
+  // What nobody expects there, or a test that passes anything to `wait` would never end.
+  sharedMemory.write(0, new Uint8Array(65536).fill(0xa5))
   const hostBuilder = runtime.newHostModuleBuilder('built')
   const functionBuilder = hostBuilder.newFunctionBuilder()
   const profiler = foreignStore.startProfiling()
   return {
     engine, store, otherStore, foreignStore, linker, module, command, pre, instance, runtime, hostModule, host, compiled, guest, func, hostFunc,
-    memory, global, table, hostBuilder, functionBuilder, profiler,
+    memory, global, table, tag, exception, struct, array, sharedMemory, hostBuilder, functionBuilder, profiler,
   } // prettier-ignore
 }
 

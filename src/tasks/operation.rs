@@ -13,9 +13,9 @@ use crate::host_call::HostFailure;
 use crate::instance_pre::Resolved;
 use crate::instance_slot::{INSTANCES, InstanceSlot};
 use crate::raw_env::{RawEnv, Value};
-use crate::reference::Owned;
+use crate::reference::{JsReference, Owned};
 use crate::store::{FuelBudget, StoreData, StoreInner};
-use crate::values::{Ready, results_to_js};
+use crate::values::{Ready, results_to_js, val_to_js};
 
 /// What an operation does.
 pub enum Work {
@@ -158,6 +158,12 @@ impl Operation {
       .outputs(env, store)?
       .into_iter()
       .map(|output| {
+        // Numbers need no store, which a host function may have closed.
+        if let Owned::Val(val) = &output
+          && let Some(value) = val_to_js(env, val)
+        {
+          return value.map(JsReference::Value).map_err(|_| Failure::Pending);
+        }
         store.with_even_closed(|ctx| {
           let mut scope = RootScope::new(ctx);
           let val = output.to_val(scope.as_context_mut());
