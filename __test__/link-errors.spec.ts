@@ -177,3 +177,30 @@ test('control characters in import names are in the problems as they are, and ca
   const forged = linkError('(import "no\\0awhere" "f" (func))')
   t.false(forged.message.includes('\n'), forged.message)
 })
+
+test('a function whose type only looks the same does not fit', (t) => {
+  const runtime = makeRuntime()
+  runtime.instantiate(
+    `(module $types
+      (type $plain (func))
+      (type $open (sub (func)))
+      (rec (type $first (func)) (type $second (func)))
+      (func (export "open") (type $open))
+      (func (export "second") (type $second))
+      (func (export "plain") (type $plain)))`,
+  )
+  for (const imports of [
+    '(import "types" "open" (func))',
+    '(import "types" "second" (func))',
+    '(type $open (sub (func))) (import "types" "plain" (func (type $open)))',
+    // Host functions have plain types.
+    '(type $open (sub (func (param i32) (result i32)))) (import "env" "f" (func (type $open)))',
+  ]) {
+    const error = linkError(imports, runtime)
+    t.is(error.problems[0]?.reason, 'mismatch', imports)
+    t.regex(error.message, /signature mismatch: \S+.* != .+ whose type is declared differently/, imports)
+  }
+  const fits =
+    '(type $plain (func)) (type $open (sub (func))) (import "types" "open" (func (type $open))) (import "types" "plain" (func (type $plain)))'
+  t.notThrows(() => runtime.instantiate(`(module ${fits})`, { name: 'fits' }))
+})

@@ -100,6 +100,9 @@ export function explain(error: unknown, modules: ReadonlyMap<string, Importable>
   return new LinkError(head + [...lines].join('\n'), { problems: error.problems, cause: error })
 }
 
+/** Types are the same by their declaration; what they look like is not all. */
+const declaredDifferently = ', whose type is declared differently (final, supertype or recursion group)'
+
 function explainProblem(problem: LinkProblem, modules: ReadonlyMap<string, Importable>): string {
   const { reason, expected, actual } = problem
   const [module, name] = [renderName(problem.module), renderName(problem.name)]
@@ -112,7 +115,7 @@ function explainProblem(problem: LinkProblem, modules: ReadonlyMap<string, Impor
   if (reason === 'mismatch') {
     const [left, right] = [expected, actual].map(signatureKey)
     return left !== undefined && right !== undefined
-      ? `import func[${module}.${name}]: signature mismatch: ${left} != ${right}`
+      ? `import func[${module}.${name}]: signature mismatch: ${left} != ${right}${left === right ? declaredDifferently : ''}`
       : `import ${kind}[${module}.${name}]: type mismatch: ${expected} != ${actual}`
   }
   if (reason === 'wrong-store') return `import ${kind}[${module}.${name}]: it belongs to another store`

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use wasmtime::{AsContext, Extern, ExternType, Mutability, RefType, StoreContextMut, ValType};
+use wasmtime::{AsContext, Extern, ExternType, FuncType, HeapType, Mutability, RefType, StoreContextMut, ValType};
 
 use crate::extern_type::extern_text;
 use crate::failure::LinkProblemInfo;
@@ -15,7 +15,7 @@ fn fits(expected: &ExternType, actual: &ExternType, size: Option<u64>) -> bool {
     size.unwrap_or(actual_min) >= min && max.is_none_or(|max| actual_max.is_some_and(|actual| actual <= max))
   };
   match (expected, actual) {
-    (ExternType::Func(expected), ExternType::Func(actual)) => actual.matches(expected),
+    (ExternType::Func(expected), ExternType::Func(actual)) => func_fits(expected, actual),
     (ExternType::Global(expected), ExternType::Global(actual)) => {
       expected.mutability() == actual.mutability()
         && match expected.mutability() {
@@ -38,6 +38,16 @@ fn fits(expected: &ExternType, actual: &ExternType, size: Option<u64>) -> bool {
     _ => false,
   }
 }
+
+/// Types are the same by their declaration, not by their form: whether one is final, its supertypes and its recursion group
+/// count. `FuncType::matches` compares nothing but parameters and results.
+fn func_fits(expected: &FuncType, actual: &FuncType) -> bool {
+  FuncType::eq(expected, actual)
+    || HeapType::ConcreteFunc(actual.clone()).matches(&HeapType::ConcreteFunc(expected.clone()))
+}
+
+/// Added to a mismatch of signatures that look the same; `lib/linking.ts` has the same words.
+const DECLARED_DIFFERENTLY: &str = ", whose type is declared differently (final, supertype or recursion group)";
 
 /// What is wrong with importing something of type `actual` as `expected`; `None` if nothing is.
 pub fn mismatch(
@@ -94,7 +104,8 @@ pub fn describe_problems(problems: &[LinkProblemInfo]) -> String {
       }
       "mismatch" => match (expected.strip_prefix("func "), actual.strip_prefix("func ")) {
         (Some(expected), Some(actual)) => {
-          write!(text, "import func[{module}.{name}]: signature mismatch: {expected} != {actual}")
+          let note = if expected == actual { DECLARED_DIFFERENTLY } else { "" };
+          write!(text, "import func[{module}.{name}]: signature mismatch: {expected} != {actual}{note}")
         }
         _ => write!(text, "import {module}.{name}: type mismatch: {expected} != {actual}"),
       },
