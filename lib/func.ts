@@ -198,11 +198,37 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
    * @param stack A `BigUint64Array` with at least as many elements as there are parameters, and results (a v128 takes
    * two). i32 is the low half; use `api.encode...` and `api.decode...`. What lies beyond stays untouched.
    * @throws {ArgumentRangeError} If the stack is too short.
-   * @throws {ArgumentError} If the stack is not a `BigUint64Array`, or the signature has references.
+   * @throws {ArgumentError} If the stack is not a `BigUint64Array`, or the signature has references: see `callBits`.
    */
   callWithStack(stack: BigUint64Array): void {
     this.#prepare()
     native.funcCallWithStack(this.#core.handle, this.#index, stack)
+  }
+
+  /**
+   * As `call`, but each f32 and f64, argument or result, is a bigint: its bits. JavaScript numbers do not keep the sign
+   * and payload of a NaN; bits do. All other types are as in `call`, so this is the exact form for signatures with
+   * references, which `callWithStack` refuses.
+   *
+   * @param args For an f32 a bigint whose low 32 bits count, for an f64 one of 64 bits; others as for `call`.
+   * @returns As `call`; floats from `0n` to `2n ** 32n - 1n` (f32) or `2n ** 64n - 1n` (f64).
+   * @throws {ArgumentError} If the number or the type of the arguments is wrong. All else as `call`.
+   */
+  callBits(...args: readonly any[]): any {
+    return native.funcCallBits(this.#prepare(), ...args)
+  }
+
+  /**
+   * As `callAsync`, with floats as their bits, as in `callBits`.
+   *
+   * @throws {ArgumentError} (as a rejection) If the instance is in sync mode, or as `callBits`.
+   */
+  callBitsAsync(...args: readonly any[]): Promise<any> {
+    try {
+      return this.#begin(native.opCallBits(this.#prepare(), ...args), undefined, false).run()
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** @internal Calls a function without arguments, under a watch that others may share. */
@@ -215,7 +241,10 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   }
 
   #operation(args: readonly unknown[], context: unknown, hasContext: boolean): Operation {
-    const id = native.opCall(this.#prepare(), ...args)
+    return this.#begin(native.opCall(this.#prepare(), ...args), context, hasContext)
+  }
+
+  #begin(id: number, context: unknown, hasContext: boolean): Operation {
     const instance = this.#slot >= 0 ? this.#core.instanceAt(this.#slot) : undefined
     return new Operation(this.#core, id, instance, context, hasContext)
   }

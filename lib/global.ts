@@ -63,10 +63,65 @@ export class Global<T extends ValueTypeLike = any> {
     native.globalSet(this.#core.handle, this.#index, value)
   }
 
+  /**
+   * The bits of a number or vector, without sign: up to 32 of them for i32 and f32, 64 for i64 and f64, 128 for v128.
+   * Unlike `value` they keep the sign and payload of a NaN. On setting, bits beyond those of the type are ignored.
+   *
+   * @throws {ArgumentError} If the global holds a reference. On setting, if it is immutable or the value is no bigint.
+   */
+  get bits(): bigint {
+    const { content } = this.type
+    switch (content) {
+      case 'f32':
+      case 'f64':
+        return native.globalGetBits(this.#core.handle, this.#index)
+      case 'i32':
+        return BigInt.asUintN(32, BigInt(this.value as number))
+      case 'i64':
+        return BigInt.asUintN(64, this.value as bigint)
+      case 'v128': {
+        const view = new DataView((this.value as Uint8Array).slice().buffer)
+        return view.getBigUint64(0, true) | (view.getBigUint64(8, true) << 64n)
+      }
+      default:
+        throw noBits(content)
+    }
+  }
+
+  set bits(bits: bigint) {
+    if (typeof bits !== 'bigint') throw new ArgumentError(`bits must be a bigint, but got ${describe(bits)}`)
+    const { content } = this.type
+    switch (content) {
+      case 'f32':
+      case 'f64':
+        native.globalSetBits(this.#core.handle, this.#index, bits)
+        return
+      case 'i32':
+        this.value = Number(BigInt.asIntN(32, bits)) as ValueOf<T>
+        return
+      case 'i64':
+        this.value = bits as ValueOf<T>
+        return
+      case 'v128': {
+        const view = new DataView(new ArrayBuffer(16))
+        view.setBigUint64(0, bits, true)
+        view.setBigUint64(8, bits >> 64n, true)
+        this.value = new Uint8Array(view.buffer) as ValueOf<T>
+        return
+      }
+      default:
+        throw noBits(content)
+    }
+  }
+
   /** @internal */
   static parts(global: Global<any>): { core: StoreCore; index: number } {
     return { core: global.#core, index: global.#index }
   }
+}
+
+function noBits(content: ValueTypeName): ArgumentError {
+  return new ArgumentError(`a ${content} has no bits that JavaScript may see; use value`)
 }
 
 /** @internal The type as native code takes it. */

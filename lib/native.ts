@@ -77,6 +77,9 @@ export interface RawFunctions {
   ): number | bigint | undefined
   globalGet(store: StoreHandle, global: number): unknown
   globalSet(store: StoreHandle, global: number, value: unknown): void
+  /** Only for floats. */
+  globalGetBits(store: StoreHandle, global: number): bigint
+  globalSetBits(store: StoreHandle, global: number, bits: bigint): void
   tableSize(store: StoreHandle, table: number): number
   tableGet(store: StoreHandle, table: number, index: number): unknown
   tableSet(store: StoreHandle, table: number, index: number, value: unknown): void
@@ -96,10 +99,14 @@ export interface RawFunctions {
   funcCall3(func: PreparedFunc, a: unknown, b: unknown, c: unknown): any
   funcCall4(func: PreparedFunc, a: unknown, b: unknown, c: unknown, d: unknown): any
   funcCallMany(func: PreparedFunc, ...args: unknown[]): any
+  /** As `funcCallMany`, with floats as their bits. */
+  funcCallBits(func: PreparedFunc, ...args: unknown[]): any
   /** Only for functions that are prepared. */
   funcCallWithStack(store: StoreHandle, func: number, stack: BigUint64Array): void
   /** Makes an asynchronous call that has not begun; gives its number, for the functions below. */
   opCall(func: PreparedFunc, ...args: unknown[]): number
+  /** As `opCall`, with floats as their bits. */
+  opCallBits(func: PreparedFunc, ...args: unknown[]): number
   /** Lets an operation go on; see `lib/operation.ts`. */
   opStep(store: StoreHandle, operation: number, how: number, value: unknown): unknown
   /** The result of an operation that has ended. */

@@ -11,12 +11,13 @@ use napi::sys;
 use wasmtime::{AsContextMut, Func, RootScope, Val, ValRaw};
 
 use crate::failure::Failure;
+use crate::float_bits::Floats;
 use crate::instance_slot::InstanceSlot;
 use crate::raw_call::answer;
 use crate::raw_env::{Callback, CallbackInfo, RawEnv, Value};
 use crate::signature::{Signature, ValueKind};
 use crate::store::{StoreInner, StorePin};
-use crate::values::{describe, expectation, raw_from_js, raw_to_js, results_to_js};
+use crate::values::{describe, raw_from_js, raw_to_js, results_to_js};
 
 /// Arguments or results that need no allocation.
 pub const INLINE: usize = 8;
@@ -86,11 +87,11 @@ impl ExportFunc {
   }
 
   #[cold]
-  pub fn wrong_argument(&self, env: RawEnv, index: usize, value: Value) -> Failure {
+  pub fn wrong_argument(&self, env: RawEnv, floats: Floats, index: usize, value: Value) -> Failure {
     if env.is_exception_pending() {
       return Failure::Pending;
     }
-    let expected = self.signature.ty.param(index).map(|ty| expectation(&ty)).unwrap_or_default();
+    let expected = self.signature.ty.param(index).map(|ty| floats.expectation(&ty)).unwrap_or_default();
     Failure::type_error(format!(
       "{}: param[{index}] expected {expected}, got {}",
       self.display_name(),
@@ -112,10 +113,10 @@ impl ExportFunc {
       return Err(self.wrong_count(args.len()));
     }
     if self.store().tasks().is_some() {
-      return self.call_in_place(env, args);
+      return self.call_in_place(env, Floats::Numbers, args);
     }
     if !self.signature.numeric {
-      return self.call_with_references(env, args);
+      return self.call_checked(env, Floats::Numbers, args);
     }
     let width = self.signature.width();
     if width <= INLINE {
@@ -132,7 +133,7 @@ impl ExportFunc {
     for (index, ((kind, arg), slot)) in self.signature.params.iter().zip(args).zip(&mut *slots).enumerate() {
       match raw_from_js(env, *kind, *arg) {
         Ok(raw) => slot.write(raw),
-        Err(_) => return Err(self.wrong_argument(env, index, *arg)),
+        Err(_) => return Err(self.wrong_argument(env, Floats::Numbers, index, *arg)),
       };
     }
     // SAFETY: every parameter was written just now, `args` being as many as the parameters.
@@ -192,15 +193,27 @@ impl ExportFunc {
     }
   }
 
+  /// As `call`, but floats are bigints, their bits.
+  fn call_bits(&self, env: RawEnv, args: &[Value]) -> Result<Value, Failure> {
+    if args.len() != self.signature.params.len() {
+      return Err(self.wrong_count(args.len()));
+    }
+    if self.store().tasks().is_some() {
+      return self.call_in_place(env, Floats::Bits, args);
+    }
+    self.call_checked(env, Floats::Bits, args)
+  }
+
+  /// The way for any signature: through Wasmtime's checked values.
   #[cold]
-  fn call_with_references(&self, env: RawEnv, args: &[Value]) -> Result<Value, Failure> {
+  fn call_checked(&self, env: RawEnv, floats: Floats, args: &[Value]) -> Result<Value, Failure> {
     self.check_open()?;
     let store = self.store();
     let mut prepared = Vec::with_capacity(args.len());
     for (index, (ty, arg)) in self.signature.ty.params().zip(args).enumerate() {
-      match store.prepare(env, &ty, *arg)? {
+      match floats.prepare(env, store, &ty, *arg)? {
         Some(ready) => prepared.push((ty, ready)),
-        None => return Err(self.wrong_argument(env, index, *arg)),
+        None => return Err(self.wrong_argument(env, floats, index, *arg)),
       }
     }
     let outcome = store.enter(|ctx| {
@@ -212,7 +225,7 @@ impl ExportFunc {
           params.push(val);
         } else {
           let arg = args.get(index).copied().unwrap_or_else(|| env.undefined());
-          return Err(self.wrong_argument(env, index, arg));
+          return Err(self.wrong_argument(env, floats, index, arg));
         }
       }
       let mut results = vec![Val::I32(0); self.signature.results.len()];
@@ -223,7 +236,7 @@ impl ExportFunc {
       store.end_host_scope(env);
       let references = results
         .into_iter()
-        .map(|val| store.val_to_reference(env, scope.as_context_mut(), val))
+        .map(|val| floats.val_to_reference(env, store, scope.as_context_mut(), val))
         .collect::<Result<Vec<_>, _>>()?;
       Ok(Ok(references))
     })?;
@@ -243,6 +256,12 @@ impl ExportFunc {
 unsafe extern "C" fn call_handle<const N: usize>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
   // SAFETY: Node passes both to the running callback.
   unsafe { with_export::<N>(env, info, |env, export, args| export.call(env, args)) }
+}
+
+/// As `call_handle`, with floats as their bits.
+unsafe extern "C" fn call_bits(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+  // SAFETY: Node passes both to the running callback.
+  unsafe { with_export::<{ INLINE + 1 }>(env, info, |env, export, args| export.call_bits(env, args)) }
 }
 
 /// Has a raw function do something with the function to whose tomb its first argument leads, and with its other arguments.
@@ -287,4 +306,5 @@ pub const FUNCTIONS: &[(&str, Callback)] = &[
   ("funcCall3", call_handle::<4>),
   ("funcCall4", call_handle::<5>),
   ("funcCallMany", call_handle::<{ INLINE + 1 }>),
+  ("funcCallBits", call_bits),
 ];

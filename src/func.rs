@@ -109,7 +109,7 @@ fn call_with_stack(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> 
   let export = unsafe { &*export };
   let signature = export.signature();
   if !signature.numeric {
-    return Err(Failure::type_error("references cannot be passed on a raw stack; use call()"));
+    return Err(Failure::type_error("references cannot be passed on a raw stack; use call() or callBits()"));
   }
   let needed = |kinds: &[crate::signature::ValueKind]| kinds.iter().map(|kind| kind.slots()).sum::<usize>();
   let (params, results) = (needed(&signature.params), needed(&signature.results));

@@ -7,6 +7,7 @@ use wasmtime::{AsContextMut, Extern, Global, GlobalType, Mutability, RootScope, 
 
 use crate::extern_type::{ExternTypeInfo, global_info};
 use crate::failure::{Failure, FailureKind};
+use crate::float_bits::{Floats, float_from_bits};
 use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
 use crate::raw_env::{RawEnv, Value};
 use crate::reference::JsReference;
@@ -134,7 +135,34 @@ fn set(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   Ok(env.undefined())
 }
 
+/// The bits of a float.
+fn get_bits(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, index, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let global = global_at(&store, index_arg(env, index)?)?;
+  let val = store.with(|mut ctx| match global.ty(&ctx).content() {
+    wasmtime::ValType::F32 | wasmtime::ValType::F64 => Some(global.get(ctx.as_context_mut())),
+    _ => None,
+  })?;
+  let bits = val.and_then(|val| Floats::Bits.number_to_js(env, &val));
+  bits.ok_or_else(|| Failure::internal("the global holds no float"))?.map_err(|_| Failure::Pending)
+}
+
+/// Sets a float to that of the given bits.
+fn set_bits(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
+  let [handle, index, value, ..] = *args;
+  let store = store_arg(env, handle)?;
+  let global = global_at(&store, index_arg(env, index)?)?;
+  let ty = store.with(|ctx| global.ty(&ctx))?;
+  let val = float_from_bits(env, ty.content(), value)
+    .map_err(|_| Failure::type_error(format!("bits: expected a bigint, got {}", describe(env, value))))?;
+  store.with(|ctx| global.set(ctx, val))?.map_err(|error| Failure::type_error(format!("{error:#}")))?;
+  Ok(env.undefined())
+}
+
 raw_functions! {
   "globalGet" => get;
   "globalSet" => set;
+  "globalGetBits" => get_bits;
+  "globalSetBits" => set_bits;
 }

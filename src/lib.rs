@@ -16,6 +16,7 @@ mod extern_type;
 mod failure;
 #[cfg(unix)]
 mod fiber_stacks;
+mod float_bits;
 mod func;
 mod gc_handles;
 mod gc_object;

@@ -8,6 +8,7 @@ use super::{Operation, Tasks, Work};
 use crate::env_state::{EnvState, STACK_MARGIN};
 use crate::export_func::{ExportFunc, INLINE, with_export};
 use crate::failure::Failure;
+use crate::float_bits::Floats;
 use crate::home::take_up;
 use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
 use crate::raw_env::{Callback, RawEnv, Value};
@@ -45,7 +46,7 @@ fn tasks_of(store: &StoreInner) -> Result<&Tasks, Failure> {
 
 impl ExportFunc {
   /// An asynchronous call with these arguments, not begun yet.
-  fn operation(&self, env: RawEnv, args: &[Value]) -> Result<Operation, Failure> {
+  fn operation(&self, env: RawEnv, floats: Floats, args: &[Value]) -> Result<Operation, Failure> {
     self.check_open()?;
     let store = self.store();
     let signature = self.signature();
@@ -54,31 +55,31 @@ impl ExportFunc {
     }
     let mut params = Vec::with_capacity(args.len());
     for (index, (ty, arg)) in signature.ty.params().zip(args).enumerate() {
-      match store.prepare(env, &ty, *arg)? {
+      match floats.prepare(env, store, &ty, *arg)? {
         Some(param) => params.push(param),
-        None => return Err(self.wrong_argument(env, index, *arg)),
+        None => return Err(self.wrong_argument(env, floats, index, *arg)),
       }
     }
-    Ok(self.operation_with(params))
+    Ok(self.operation_with(floats, params))
   }
 
-  fn operation_with(&self, params: Vec<Ready>) -> Operation {
+  fn operation_with(&self, floats: Floats, params: Vec<Ready>) -> Operation {
     let signature = self.signature();
     let types = signature.ty.params().collect();
-    let call = Call { func: self.func(), types, params, results: signature.results.len() };
+    let call = Call { func: self.func(), types, params, results: signature.results.len(), floats };
     Operation::new(Work::Call(call), self.slot_pointer())
   }
 
   /// A synchronous call of a function of a store in async mode. It cannot wait for promises.
   #[cold]
-  pub fn call_in_place(&self, env: RawEnv, args: &[Value]) -> Result<Value, Failure> {
-    let operation = self.operation(env, args)?;
+  pub fn call_in_place(&self, env: RawEnv, floats: Floats, args: &[Value]) -> Result<Value, Failure> {
+    let operation = self.operation(env, floats, args)?;
     self.store().run_in_place(env, operation)?.finish(env, self.store())
   }
 
   /// As `call_in_place`, with values that are converted already.
   pub fn call_numbers_in_place(&self, env: RawEnv, vals: Vec<wasmtime::Val>) -> Result<Vec<wasmtime::Val>, Failure> {
-    let operation = self.operation_with(vals.into_iter().map(Ready::Val).collect());
+    let operation = self.operation_with(Floats::Numbers, vals.into_iter().map(Ready::Val).collect());
     self.store().run_in_place(env, operation)?.finish_numbers(env, self.store())
   }
 }
@@ -116,11 +117,12 @@ impl StoreInner {
 }
 
 /// Makes an asynchronous call; gives its number. Arguments: the handle of the function's tomb, then those of the function.
-unsafe extern "C" fn op_call(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+unsafe extern "C" fn op_call<const BITS: bool>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+  let floats = if BITS { Floats::Bits } else { Floats::Numbers };
   let make = |env: RawEnv, export: &ExportFunc, args: &[Value]| {
     let store = export.store();
     let tasks = tasks_of(store)?;
-    let operation = export.operation(env, args)?;
+    let operation = export.operation(env, floats, args)?;
     if store.is_closed() {
       // Reading the arguments can run JavaScript.
       return Err(Failure::closed("store"));
@@ -275,8 +277,8 @@ fn state(env: RawEnv) -> Result<std::sync::Arc<EnvState>, Failure> {
   EnvState::of(env).map_err(|error| Failure::internal(error.reason.clone()))
 }
 
-/// The one that takes any number of arguments.
-pub const CALL: &[(&str, Callback)] = &[("opCall", op_call)];
+/// Those that take any number of arguments.
+pub const CALL: &[(&str, Callback)] = &[("opCall", op_call::<false>), ("opCallBits", op_call::<true>)];
 
 raw_functions! {
   "opStep" => step;

@@ -8,6 +8,7 @@ use wasmtime::{AsContextMut, Func, RootScope, StoreContextMut, Val, ValType};
 
 use crate::exception::Broken;
 use crate::failure::{Failure, FailureKind, TypedFailure};
+use crate::float_bits::Floats;
 use crate::host_call::HostFailure;
 use crate::instance_pre::Resolved;
 use crate::instance_slot::{INSTANCES, InstanceSlot};
@@ -29,6 +30,8 @@ pub struct Call {
   pub params: Vec<Ready>,
   /// How many there will be.
   pub results: usize,
+  /// In which form they are wanted.
+  pub floats: Floats,
 }
 
 /// What an operation has made.
@@ -50,6 +53,7 @@ pub struct Operation {
   slot: *const InstanceSlot,
   /// The slot of the instance that it makes.
   made_slot: Option<u32>,
+  floats: Floats,
   pub outcome: Option<Result<Made, Broken>>,
   /// It was asked to stop.
   pub stopped: bool,
@@ -61,8 +65,21 @@ pub struct Operation {
 
 impl Operation {
   pub fn new(work: Work, slot: *const InstanceSlot) -> Self {
-    let made_slot = if let Work::Instantiate(_, slot) = &work { Some(*slot) } else { None };
-    Self { work: Some(work), input: None, slot, made_slot, outcome: None, stopped: false, ended: false, again: false }
+    let (made_slot, floats) = match &work {
+      Work::Instantiate(_, slot) => (Some(*slot), Floats::Numbers),
+      Work::Call(call) => (None, call.floats),
+    };
+    Self {
+      work: Some(work),
+      input: None,
+      slot,
+      made_slot,
+      floats,
+      outcome: None,
+      stopped: false,
+      ended: false,
+      again: false,
+    }
   }
 
   pub fn slot(&self) -> Option<&InstanceSlot> {
@@ -126,6 +143,7 @@ impl Operation {
     if let Some(slot) = self.made_slot {
       return self.finish_instance(env, store, slot);
     }
+    let floats = self.floats;
     let references = self
       .outputs(env, store)?
       .into_iter()
@@ -139,7 +157,7 @@ impl Operation {
         store.with_even_closed(|ctx| {
           let mut scope = RootScope::new(ctx);
           let val = output.to_val(scope.as_context_mut());
-          store.val_to_reference(env, scope.as_context_mut(), val)
+          floats.val_to_reference(env, store, scope.as_context_mut(), val)
         })?
       })
       .collect::<Result<Vec<_>, Failure>>()?;
@@ -235,7 +253,7 @@ impl Pointer {
 }
 
 async fn call(call: Call, ctx: StoreContextMut<'_, StoreData>) -> Result<Vec<Owned>, Broken> {
-  let Call { func, types, params, results } = call;
+  let Call { func, types, params, results, .. } = call;
   // References made here are rooted for this call only.
   let mut scope = RootScope::new(ctx);
   let mut vals = Vec::with_capacity(params.len());
