@@ -5,6 +5,7 @@
 import { runAva } from './lib/ava.mjs'
 import { gates, generatedHash } from './lib/gates.mjs'
 import { elapsed, root, SetupError } from './lib/project.mjs'
+import { forgetResults, readResults, summary } from './lib/spec-suite.mjs'
 import { setup } from './setup.mjs'
 
 const total = { passed: 0, failed: 0, skipped: 0 }
@@ -61,8 +62,11 @@ async function main(args) {
 
   let ran = 0
   if (ready) {
+    forgetResults()
     const tests = await runAva(only === -1 ? [] : args.slice(only + 1))
     ran = tests.passed
+    const suite = readResults()
+    if (suite !== undefined) console.log(summary(suite))
     for (const key of Object.keys(total)) total[key] += tests[key]
   } else {
     console.log('- ava: not run, because the setup failed')

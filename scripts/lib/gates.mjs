@@ -1,4 +1,5 @@
 import { at, filesOf, foreignAddon, hashOf, run, runNode, tool } from './project.mjs'
+import { prepareSuite } from './spec-suite.mjs'
 import { addonIsCurrent, generatedFiles } from './steps.mjs'
 
 /** The contents of the generated files, to be taken before the setup may regenerate them. */
@@ -39,6 +40,10 @@ function generatedIsCurrent(before) {
 export const gates = (before) => [
   { name: 'rustfmt', check: () => cargo('fmt', '--check') },
   {
+    name: 'rustfmt of tools',
+    check: () => cargo('fmt', '--check', '--manifest-path', at('tools', 'spec-suite', 'Cargo.toml')),
+  },
+  {
     name: 'clippy',
     note: 'one or two minutes the first time',
     check: () => cargo('clippy', '--release', '--locked', '--', '-D', 'warnings'),
@@ -49,4 +54,6 @@ export const gates = (before) => [
   { name: 'oxlint', check: () => node(tool('oxlint'), '--deny-warnings') },
   { name: 'prettier', check: () => node(tool('prettier'), '--check', '.') },
   { name: 'generated files', check: async () => generatedIsCurrent(before) },
+  // What the tests in __test__/spec run.
+  { name: 'official test suite', note: 'half a minute the first time', check: prepareSuite },
 ]

@@ -1,0 +1,24 @@
+import { Global, type Linker, Memory, type Store, Table } from '../../index.mjs'
+
+const prints = {
+  print: [],
+  print_i32: ['i32'],
+  print_i64: ['i64'],
+  print_f32: ['f32'],
+  print_f64: ['f64'],
+  print_i32_f32: ['i32', 'f32'],
+  print_f64_f64: ['f64', 'f64'],
+} as const
+
+/** Defines the module that the suite imports from. What is printed is collected. */
+export function defineSpectest(linker: Linker, store: Store, printed: unknown[][]): void {
+  for (const [name, params] of Object.entries(prints)) {
+    linker.func('spectest', name, { params, results: [] }, (...args: unknown[]) => void printed.push(args))
+  }
+  linker.define('spectest', 'global_i32', new Global(store, { content: 'i32' }, 666))
+  linker.define('spectest', 'global_i64', new Global(store, { content: 'i64' }, 666n))
+  linker.define('spectest', 'global_f32', new Global(store, { content: 'f32' }, 666.6))
+  linker.define('spectest', 'global_f64', new Global(store, { content: 'f64' }, 666.6))
+  linker.define('spectest', 'table', new Table(store, { element: 'funcref', minimum: 10, maximum: 20 }))
+  linker.define('spectest', 'memory', new Memory(store, { minimum: 1, maximum: 2 }))
+}
