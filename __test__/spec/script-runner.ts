@@ -8,6 +8,7 @@ import {
   Module,
   Store,
   TrapError,
+  WasmException,
 } from '../../index.mjs'
 import type { Action, Command, Constant, Script } from './script.ts'
 import { defineSpectest } from './spectest.ts'
@@ -132,7 +133,7 @@ export class ScriptRunner {
         checkTrap(await failureOf(() => this.#act(command.action, command.line, [])), ['stack-overflow'])
         break
       case 'assert_exception':
-        checkTrap(await failureOf(() => this.#act(command.action, command.line, [])), ['uncaught-exception'])
+        checkClass(await failureOf(() => this.#act(command.action, command.line, [])), WasmException)
         break
       case 'assert_invalid':
       case 'assert_invalid_custom':

@@ -1,4 +1,4 @@
-import { Func } from '../../index.mjs'
+import { ArrayRef, Func, StructRef, WasmException } from '../../index.mjs'
 import type { Constant, Float, ReferenceName } from './script.ts'
 
 /**
@@ -168,7 +168,23 @@ function matchesReference(
   if (value === 'null' || type.startsWith('null') || type === 'refnull') return actual === null
   if (value !== undefined) return actual === hosts.of(value)
   if (actual === null || actual === undefined) return false
-  return type === 'funcref' ? actual instanceof Func : true
+  return isOfKind[type]?.(actual) ?? false
+}
+
+const isEq = (value: unknown): boolean =>
+  typeof value === 'number' || value instanceof StructRef || value instanceof ArrayRef
+
+/** What a reference that is not null is in JavaScript, by the kind that a file asks for. */
+const isOfKind: { readonly [name in ReferenceName]?: (value: unknown) => boolean } = {
+  // Both may be any value of the host.
+  anyref: () => true,
+  externref: () => true,
+  eqref: isEq,
+  i31ref: (value) => typeof value === 'number',
+  structref: (value) => value instanceof StructRef,
+  arrayref: (value) => value instanceof ArrayRef,
+  funcref: (value) => value instanceof Func,
+  exnref: (value) => value instanceof WasmException,
 }
 
 /** A value for a message. */
