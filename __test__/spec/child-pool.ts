@@ -18,24 +18,33 @@ export type Answer = (Outcome & { readonly ms: number }) | { readonly error: str
 /** A file that takes longer than this, in milliseconds, hangs; the longest takes a few seconds. */
 const LIMIT = 120_000
 
-const program = fileURLToPath(new URL('child.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('child.ts', import.meta.url))
 
 /** Some processes that run files of the suite, each one at a time. */
 export class ChildPool {
   readonly #idle: ChildProcess[] = []
   readonly #waiting: ((child: ChildProcess) => void)[] = []
+  readonly #program: string
+  readonly #limit: number
   #free: number
 
-  constructor(size: number) {
+  /**
+   * @param size How many processes there are at most.
+   * @param program What they run; tests give one of their own.
+   * @param limit Milliseconds that a file may take.
+   */
+  constructor(size: number, program = PROGRAM, limit = LIMIT) {
     this.#free = size
+    this.#program = program
+    this.#limit = limit
   }
 
   /** Runs a file in the next process that is free; never rejects. */
   async run(job: Job): Promise<Answer> {
     const child = await this.#take()
-    const answer = await ask(child, job)
+    const answer = await ask(child, job, this.#limit)
     // Whoever waits gets a fresh one in place of one that is gone.
-    this.#give('error' in answer ? start() : child)
+    this.#give('error' in answer ? this.#start() : child)
     if ('error' in answer) child.kill('SIGKILL')
     return answer
   }
@@ -50,9 +59,13 @@ export class ChildPool {
     if (child !== undefined) return child
     if (this.#free > 0) {
       this.#free -= 1
-      return start()
+      return this.#start()
     }
     return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  #start(): ChildProcess {
+    return fork(this.#program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   }
 
   #give(child: ChildProcess): void {
@@ -62,13 +75,9 @@ export class ChildPool {
   }
 }
 
-function start(): ChildProcess {
-  return fork(program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-}
-
-function ask(child: ChildProcess, job: Job): Promise<Answer> {
+function ask(child: ChildProcess, job: Job, limit: number): Promise<Answer> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => end({ error: `it has not ended after ${LIMIT / 1000} s` }), LIMIT)
+    const timer = setTimeout(() => end({ error: `it has not ended after ${limit / 1000} s` }), limit)
     const onExit = (code: number | null, signal: string | null) =>
       end({ error: `the process that ran it ended with ${signal ?? code}` })
     function end(answer: Answer): void {
