@@ -23,7 +23,7 @@ process.on('message', async ({ group, name, mode, options }: Job) => {
   const start = performance.now()
   let answer: Answer
   try {
-    const outcome = await new ScriptRunner(engineFor(options), mode, readScript(group, name)).run()
+    const outcome = await new ScriptRunner(engineFor(options), mode, readScript(group, name), options).run()
     answer = { ...outcome, ms: performance.now() - start }
   } catch (error) {
     answer = { error: error instanceof Error ? String(error.stack) : String(error) }

@@ -11,7 +11,7 @@ const groupOptions: Readonly<Record<string, EngineOptions>> = {
   'multi-value': { multiMemory: false, memory64: false },
   'reference-types': { multiMemory: false, memory64: false },
   memory64: { multiMemory: false },
-  threads: { multiMemory: false },
+  threads: { sharedMemory: true, multiMemory: false, referenceTypes: false },
 }
 
 /** A file some of whose commands are expected to fail. */
@@ -42,12 +42,6 @@ const knownFailures: Readonly<Record<string, KnownFailure>> = {
       'asserts that targets of an unreachable br_table have one type; since typed function references they need not',
   },
   'mutable-global/linking': { lines: [207, 228, 236, 239, 248, 299, 335, 342, 345, 354], reason: lazySegments },
-  ...Object.fromEntries(
-    ['atomic', 'exports', 'imports', 'memory'].map((name) => [
-      `threads/${name}`,
-      { lines: 'some', reason: 'this package cannot make shared memories yet' },
-    ]),
-  ),
   ...Object.fromEntries(
     [
       'array_new_exact',

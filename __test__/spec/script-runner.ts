@@ -1,6 +1,7 @@
 import {
   CompileError,
   type Engine,
+  type EngineOptions,
   type Func,
   type Instance,
   Linker,
@@ -64,7 +65,7 @@ export class ScriptRunner {
   #instance: Instance | undefined
   #definition: Module | undefined
 
-  constructor(engine: Engine, mode: Mode, script: Script) {
+  constructor(engine: Engine, mode: Mode, script: Script, { sharedMemory = false }: EngineOptions = {}) {
     this.#engine = engine
     this.#mode = mode
     this.#script = script
@@ -72,7 +73,7 @@ export class ScriptRunner {
     this.#linker = new Linker(engine)
     // Files register several instances under one name.
     this.#linker.allowShadowing = true
-    defineSpectest(this.#linker, this.#store, [])
+    defineSpectest(this.#linker, this.#store, [], sharedMemory)
   }
 
   async run(): Promise<Outcome> {

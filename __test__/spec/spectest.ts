@@ -1,4 +1,4 @@
-import { Global, type Linker, Memory, type Store, Table } from '../../index.mjs'
+import { Global, type Linker, Memory, SharedMemory, type Store, Table } from '../../index.mjs'
 
 const prints = {
   print: [],
@@ -10,8 +10,11 @@ const prints = {
   print_f64_f64: ['f64', 'f64'],
 } as const
 
-/** Defines the module that the suite imports from. What is printed is collected. */
-export function defineSpectest(linker: Linker, store: Store, printed: unknown[][]): void {
+/**
+ * Defines the module that the suite imports from. What is printed is collected; the shared memory is there only where the
+ * engine can make one.
+ */
+export function defineSpectest(linker: Linker, store: Store, printed: unknown[][], sharedMemory: boolean): void {
   for (const [name, params] of Object.entries(prints)) {
     linker.func('spectest', name, { params, results: [] }, (...args: unknown[]) => void printed.push(args))
   }
@@ -21,4 +24,6 @@ export function defineSpectest(linker: Linker, store: Store, printed: unknown[][
   linker.define('spectest', 'global_f64', new Global(store, { content: 'f64' }, 666.6))
   linker.define('spectest', 'table', new Table(store, { element: 'funcref', minimum: 10, maximum: 20 }))
   linker.define('spectest', 'memory', new Memory(store, { minimum: 1, maximum: 2 }))
+  if (!sharedMemory) return
+  linker.define('spectest', 'shared_memory', new SharedMemory(store.engine, { minimum: 1, maximum: 2 }))
 }
