@@ -80,7 +80,9 @@ export class ScriptRunner {
     const failures: Failure[] = []
     let assertions = 0
     let passed = 0
-    for (const command of this.#script.commands) {
+    for (const [index, command] of this.#script.commands.entries()) {
+      // What a file keeps must survive a collection, at whatever point it comes.
+      if (index % 32 === 31) this.#store.gc()
       const isAssertion = command.type.startsWith('assert_')
       if (isAssertion) assertions += 1
       try {

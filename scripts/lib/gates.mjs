@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from 'node:fs'
+
 import { at, filesOf, foreignAddon, hashOf, run, runNode, tool } from './project.mjs'
 import { prepareSuite } from './spec-suite.mjs'
 import { addonIsCurrent, generatedFiles } from './steps.mjs'
@@ -16,6 +18,9 @@ async function cargo(...args) {
   if (result.missing && foreignAddon() !== undefined) return { skipped: 'cargo is not installed' }
   return result
 }
+
+/** Crates of their own, which are no part of the addon. */
+const tools = readdirSync(at('tools')).filter((name) => existsSync(at('tools', name, 'Cargo.toml')))
 
 const node = (file, ...args) => command(runNode([file, ...args], { capture: true }))
 
@@ -39,10 +44,10 @@ function generatedIsCurrent(before) {
  */
 export const gates = (before) => [
   { name: 'rustfmt', check: () => cargo('fmt', '--check') },
-  {
-    name: 'rustfmt of tools',
-    check: () => cargo('fmt', '--check', '--manifest-path', at('tools', 'spec-suite', 'Cargo.toml')),
-  },
+  ...tools.map((tool) => ({
+    name: `rustfmt of tools/${tool}`,
+    check: () => cargo('fmt', '--check', '--manifest-path', at('tools', tool, 'Cargo.toml')),
+  })),
   {
     name: 'clippy',
     note: 'one or two minutes the first time',

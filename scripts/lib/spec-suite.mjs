@@ -45,7 +45,7 @@ function sum(files) {
   return total
 }
 
-const columns = ['', 'files', 'as expected to fail', 'failed', 'assertions', 'passed', 'seconds', 'engine options']
+const columns = ['', 'files', 'known failures', 'failed', 'assertions', 'passed', 'seconds', 'engine options']
 
 /** A table with a line for each version of the specification and each proposal, and a total, for one mode. */
 function tableOf(mode, files) {
@@ -93,7 +93,7 @@ export function summary(files) {
   const { files: count, assertions, passed, known, failed, ms } = sum(files)
   const number = (n) => n.toLocaleString('en')
   return (
-    `official test suite: ${number(count)} files, ${failed} failed, ${known} as expected to fail; ` +
+    `official test suite: ${number(count)} files, ${failed} failed, ${known} with known failures; ` +
     `${number(passed)} of ${number(assertions)} assertions passed (${(ms / 1000).toFixed(1)} s of computing)`
   )
 }
