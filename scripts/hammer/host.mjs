@@ -21,7 +21,9 @@ export class Host {
   constructor(random, side, exports) {
     this.#random = random
     this.#side = side
-    this.#callable = exports.filter(({ type }) => type.kind === 'func' && type.params.every(isCommon))
+    this.#callable = exports.filter(
+      ({ type }) => type.kind === 'func' && [...type.params, ...type.results].every(isCommon),
+    )
   }
 
   /** A host function that is called and returns in place. */
