@@ -276,3 +276,25 @@ test('instances, host modules and runtimes are disposable', async (t) => {
   runtime[Symbol.dispose]()
   t.true(runtime.closed)
 })
+
+test('instances of a shared store keep the exit codes of their own after its end', (t) => {
+  const runtime = new Runtime()
+  const wat = '(module (func (export "f") (result i32) i32.const 1))'
+  const [first, second] = [runtime.instantiate(wat, { name: 'first' }), runtime.instantiate(wat, { name: 'second' })]
+  const user = runtime.instantiate('(module (import "first" "f" (func (result i32))) (export "g" (func 0)))', {
+    name: '',
+  })
+  first.close(4)
+  second.close(1)
+  // Ends the store, and the one instance in it that is open.
+  runtime.close(7)
+  const codeOf = (run: () => unknown): number => {
+    const error = t.throws(run, { instanceOf: ExitError })
+    return error.exitCode
+  }
+  t.deepEqual([first.exitCode, second.exitCode, user.exitCode], [4, 1, 7])
+  t.deepEqual(
+    [codeOf(() => first.exports['f']()), codeOf(() => second.exports['f']()), codeOf(() => user.exports['g']())],
+    [4, 1, 7],
+  )
+})

@@ -130,3 +130,28 @@ test('unknown imports have default values where that is asked for', (t) => {
   first.getGlobal('g')!.value = 5
   t.is(second.getGlobal('g')?.value, 0)
 })
+
+test('an unknown import that is called is a TrapError', (t) => {
+  const module = Module.compileSync(engine, '(module (import "a" "b" (func $f)) (func (export "run") (call $f)))')
+  const linker = new Linker(engine).defineUnknownImportsAsTraps()
+  const { run } = linker.instantiate(new Store(engine), module).exports
+  const error = t.throws(() => run(), { instanceOf: wasmtime.TrapError, message: /a::b/ })
+  t.is(error.trapCode, 'other')
+})
+
+for (const [what, imports] of Object.entries({
+  'a function and a table': '(import "a" "b" (func)) (import "a" "b" (table 1 funcref))',
+  'functions of two types': '(import "a" "b" (func)) (import "a" "b" (func (param i32)))',
+  'memories of two sizes': '(import "a" "b" (memory 1)) (import "a" "b" (memory 2))',
+  'globals of two kinds': '(import "a" "b" (global (mut i32))) (import "a" "b" (global i32))',
+})) {
+  test(`an unknown import that is imported as ${what} is a LinkError`, (t) => {
+    const module = Module.compileSync(engine, `(module ${imports})`)
+    for (const linker of [
+      new Linker(engine).defineUnknownImportsAsTraps(),
+      new Linker(engine).defineUnknownImportsAsDefaultValues(),
+    ]) {
+      t.throws(() => linker.instantiate(new Store(engine), module), { instanceOf: wasmtime.LinkError })
+    }
+  })
+}

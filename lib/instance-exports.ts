@@ -1,6 +1,6 @@
 import { type InspectOptions, inspect } from 'node:util'
 
-import { ArgumentError } from './errors'
+import { ArgumentError, ExitError } from './errors'
 import { Func, funcOf } from './func'
 import { Global } from './global'
 import { Memory } from './memory'
@@ -37,6 +37,8 @@ export function externOf(core: StoreCore, packed: number, slot: number, name: st
 
 /** @internal Looks an export up; `undefined` if there is none of that name. */
 export function getExport(core: StoreCore, slot: number, name: string): Extern | undefined {
+  const code = core.exitCodeAtEnd(slot)
+  if (code !== undefined) throw new ExitError(code)
   const packed = native.instanceExport(core.handle, slot, name)
   return packed === undefined ? undefined : externOf(core, packed, slot, name)
 }

@@ -199,7 +199,8 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
   /** The exit code that it was closed with, `undefined` while it is open. */
   get exitCode(): number | undefined {
     const code = native.instanceExitCode(this.#core.handle, this.#slot)
-    return code === undefined || code < 0 ? this.#exitCode : (this.#exitCode ?? code)
+    const own = this.#exitCode ?? this.#core.exitCodeAtEnd(this.#slot)
+    return code === undefined || code < 0 ? own : (own ?? code)
   }
 
   /**

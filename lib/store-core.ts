@@ -25,7 +25,7 @@ export class StoreCore {
   /**
    * Read by native code: 0 instances by slot, 1 values of `externref`s, 2 `Func`s by handle. Only kept alive: 3 this
    * object, 4 lists of callbacks, 5 views of memories by handle, 6 memory of
-   * native code, 7 nothing.
+   * native code, 7 nothing as long as the store is open.
    */
   readonly holder: any[]
   /** Of a runtime whose functions have listeners. */
@@ -118,6 +118,11 @@ export class StoreCore {
   /** The object that host functions get for the instance in a slot. */
   instanceAt(slot: number): object | undefined {
     return this.holder[0][slot] as object | undefined
+  }
+
+  /** What an instance had been closed with when the store ended, if the store had several. */
+  exitCodeAtEnd(slot: number): number | undefined {
+    return (this.holder[7] as readonly number[] | undefined)?.[slot]
   }
 
   /** Keeps callbacks alive as long as the store. */

@@ -4,6 +4,7 @@
  */
 import { runAva } from './lib/ava.mjs'
 import { gates, generatedHash } from './lib/gates.mjs'
+import { buildModuleSmith } from './lib/module-smith.mjs'
 import { elapsed, root, SetupError } from './lib/project.mjs'
 import { forgetResults, readResults, summary } from './lib/spec-suite.mjs'
 import { setup } from './setup.mjs'
@@ -22,6 +23,19 @@ async function trySetup() {
     total.failed += 1
     console.log(`✗ setup\n${indent(error instanceof SetupError ? error.message : error.stack)}`)
     return false
+  }
+}
+
+/** The hammer's tests leave out what needs the tool when it is not there. */
+async function trySmith() {
+  try {
+    if (!(await buildModuleSmith((text) => console.log(`setup: ${text}`)))) {
+      console.log('- module-smith: not built, because there is no cargo')
+    }
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    total.failed += 1
+    console.log(`✗ module-smith\n${indent(error.message)}`)
   }
 }
 
@@ -63,6 +77,7 @@ async function main(args) {
   let ran = 0
   if (ready) {
     forgetResults()
+    await trySmith()
     const tests = await runAva(only === -1 ? [] : args.slice(only + 1))
     ran = tests.passed
     const suite = readResults()

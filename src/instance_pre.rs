@@ -77,6 +77,7 @@ impl Resolved {
   pub fn problems(&self, mut store: Option<(u64, StoreContextMut<'_, StoreData>)>) -> Vec<LinkProblemInfo> {
     let mut problems = Vec::new();
     let mut host_types: HashMap<(&str, &str), FuncType> = HashMap::new();
+    let mut unknown_types: HashMap<(&str, &str), ExternType> = HashMap::new();
     for (import, definition) in self.compiled.module.imports().zip(&self.imports) {
       let (module, name, expected) = (import.module(), import.name(), import.ty());
       let problem = |reason: &str, actual: Option<String>| LinkProblemInfo {
@@ -91,6 +92,17 @@ impl Resolved {
           let trap = self.unknowns == Unknowns::Trap && matches!(expected, ExternType::Func(_));
           if !trap && self.unknowns != Unknowns::Default {
             problems.push(problem("missing", None));
+            continue;
+          }
+          // Of two imports of one name Wasmtime makes what the first one asks for, for both.
+          match unknown_types.get(&(module, name)) {
+            Some(first) if mismatch(module, name, &expected, first, None).is_some() => problems.push(problem(
+              "other",
+              Some("it is imported twice with different types, so nothing can stand in for it".into()),
+            )),
+            _ => {
+              unknown_types.insert((module, name), expected.clone());
+            }
           }
         }
         (Some(Definition::Host { ty: Some(ty), .. }), _) => {

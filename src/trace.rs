@@ -111,6 +111,11 @@ impl StoreInner {
         let detail = ErrorDetail { trap_code: Some(code.to_owned()), ..detail };
         Failure::with_detail(FailureKind::Trap, text, detail)
       }
+      // What `defineUnknownImportsAsTraps` put in the place of a function.
+      None if error.is::<wasmtime::UnknownImportError>() => {
+        let detail = ErrorDetail { trap_code: Some("other".into()), ..detail };
+        Failure::with_detail(FailureKind::Trap, error.root_cause().to_string(), detail)
+      }
       None => {
         let text = error.root_cause().to_string();
         let kind = if is_limit(&text) {

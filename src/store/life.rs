@@ -18,10 +18,22 @@ use super::{Mode, PROBE, StoreInner, TOMBS};
 use crate::engine::Engine;
 use crate::env_state::EnvState;
 use crate::failure::Failure;
+use crate::instance_slot::InstanceSlot;
 use crate::raw_env::{RawEnv, Value};
 
 /// What the collector is told that an open store weighs besides its memories and tables, in bytes.
 pub(super) const BASE_WEIGHT: i64 = 4 * 1024;
+
+/// The exit codes of the instances by slot, left out where there is none.
+fn exit_codes(env: RawEnv, slots: &[Box<InstanceSlot>]) -> Value {
+  let Ok(list) = env.array(slots.len()) else { return env.undefined() };
+  for (slot, index) in slots.iter().zip(0..) {
+    let code = slot.exit_code().and_then(|code| env.double(f64::from(code)).ok()).unwrap_or_else(|| env.undefined());
+    // Should it fail, JavaScript is ending, and nobody asks for the code.
+    let _ = env.set_element(list, index, code);
+  }
+  list
+}
 
 impl StoreInner {
   /// Closes the store: at once, or when the wasm that runs in it has returned.
@@ -84,13 +96,15 @@ impl StoreInner {
     let Some(holder) = env.dereference(self.holder.get()) else { return };
     // Node's `napi_remove_wrap` ends the process while a Worker is being terminated. Setting an element fails then; the
     // finaliser will free the store with its environment.
-    if env.set_element(holder, PROBE, env.undefined()).is_err() || !env.remove_wrap(holder) {
+    let slots = self.slots.borrow();
+    // The tomb of the store has one exit code only.
+    let codes = if slots.len() > 1 { exit_codes(env, &slots) } else { env.undefined() };
+    if env.set_element(holder, PROBE, codes).is_err() || !env.remove_wrap(holder) {
       return;
     }
     self.has_finalizer.set(false);
     // It was closed in the middle of an access, where JavaScript was asked whether something may grow.
     self.drop_store();
-    let slots = self.slots.borrow();
     let own_code = slots.first().and_then(|slot| slot.exit_code());
     for (tomb, export) in self.func_tombs.take() {
       // SAFETY: the store owns its export functions until it is dropped below.
