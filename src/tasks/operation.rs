@@ -15,7 +15,7 @@ use crate::instance_slot::{INSTANCES, InstanceSlot};
 use crate::raw_env::{RawEnv, Value};
 use crate::reference::{JsReference, Owned};
 use crate::store::{FuelBudget, StoreData, StoreInner};
-use crate::values::{Ready, results_to_js, val_to_js};
+use crate::values::{Ready, results_to_js};
 
 /// What an operation does.
 pub enum Work {
@@ -160,7 +160,7 @@ impl Operation {
       .map(|output| {
         // Numbers need no store, which a host function may have closed.
         if let Owned::Val(val) = &output
-          && let Some(value) = val_to_js(env, val)
+          && let Some(value) = floats.number_to_js(env, val)
         {
           return value.map(JsReference::Value).map_err(|_| Failure::Pending);
         }
