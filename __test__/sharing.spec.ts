@@ -147,3 +147,26 @@ test('what is closed, unknown or no handle is refused with words that help', (t)
   t.throws(() => runtime.share(), { instanceOf: ClosedError })
   t.throws(() => runtime.attachModule(handle), { instanceOf: ClosedError })
 })
+
+test('an engine can be attached to as long as anything of it is alive', async (t) => {
+  // What keeps it, and nothing else, is what these give.
+  const keepers: { [what: string]: (engine: Engine) => object } = {
+    'a module': (engine) => Module.compileSync(engine, '(module)'),
+    'an instance': (engine) =>
+      new Linker(engine).instantiate(new Store(engine), Module.compileSync(engine, '(module)')),
+    'a shared memory': (engine) => new SharedMemory(engine, { minimum: 1, maximum: 1 }),
+  }
+  for (const [what, make] of Object.entries(keepers)) {
+    const begin = () => {
+      const engine = new Engine({ sharedMemory: true })
+      return { handle: engine.share(), kept: make(engine) }
+    }
+    const { handle, kept } = begin()
+    for (let round = 0; round < 5; round++) {
+      globalThis.gc?.()
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    t.notThrows(() => Engine.attach(handle), what)
+    t.truthy(kept)
+  }
+})

@@ -80,7 +80,8 @@ export class Engine {
    * Gives a handle by which Workers of this process can {@link Engine.attach} to this engine, so that they use its modules
    * without compiling them again.
    *
-   * @returns The same handle every time. It keeps nothing alive: keep the engine until the others have attached.
+   * @returns The same handle every time. It keeps nothing alive: until the others have attached, keep the engine, or
+   * something that belongs to it (a module, a store, an instance, a shared memory).
    */
   share(): SharedHandle<'engine'> {
     return (this.#handle ??= shareEngine(this.#native))

@@ -127,7 +127,8 @@ export class Runtime {
   /**
    * Gives a handle by which Workers of this process can {@link Runtime.attach} to the engine of this runtime.
    *
-   * @returns The same handle every time. It keeps nothing alive: keep the runtime until the others have attached.
+   * @returns The same handle every time. It keeps nothing alive: until the others have attached, keep the runtime, or
+   * something that belongs to it (a module, an instance).
    * @throws {ClosedError} If the runtime is closed.
    *
    * @example

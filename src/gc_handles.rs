@@ -224,13 +224,12 @@ impl StoreInner {
     let index = self.gc_handles.reserve(env, &self.state, root, address)?;
     let made =
       env.uint32(index).and_then(|number| env.call(env.undefined(), wrap, &[core, number, kind, tag, payload]));
-    match made {
-      Ok(handle) => self.adopt(env, index, handle).map(|()| handle),
-      Err(_) => {
-        self.gc_handles.forget(index);
-        Err(Failure::Pending)
-      }
-    }
+    let Ok(handle) = made else {
+      self.gc_handles.forget(index);
+      return Err(Failure::Pending);
+    };
+    self.adopt(env, index, handle)?;
+    Ok(handle)
   }
 
   /// Makes a JavaScript object the handle of a new object of wasm; gives its number.
@@ -242,16 +241,12 @@ impl StoreInner {
 
   /// Makes a JavaScript object the handle of a number.
   fn adopt(&self, env: RawEnv, index: u32, handle: Value) -> Result<(), Failure> {
-    match env.tag(handle, &TAG).and_then(|()| env.reference(handle, 0)) {
-      Ok(reference) => {
-        self.gc_handles.set_handle(index, reference);
-        Ok(())
-      }
-      Err(_) => {
-        self.gc_handles.forget(index);
-        Err(Failure::Pending)
-      }
-    }
+    let Ok(reference) = env.tag(handle, &TAG).and_then(|()| env.reference(handle, 0)) else {
+      self.gc_handles.forget(index);
+      return Err(Failure::Pending);
+    };
+    self.gc_handles.set_handle(index, reference);
+    Ok(())
   }
 
   /// What a value stands for, if it is a handle; refuses one of another store. Runs none of the value's own code.

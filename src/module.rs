@@ -23,7 +23,7 @@ use crate::shared_handles::SharedHandles;
 /// A compiled module.
 #[napi]
 pub struct Module {
-  engine: wasmtime::Engine,
+  engine: Arc<EngineParts>,
   compiled: RefCell<Option<Arc<Compiled>>>,
   weight: Cell<i64>,
   /// Until it is closed.
@@ -201,19 +201,19 @@ fn check_binary(bytes: &[u8]) -> Result<(), CompileError> {
 }
 
 impl Module {
-  fn from_compiled(env: RawEnv, engine: &EngineParts, compiled: Compiled) -> Self {
+  fn from_compiled(env: RawEnv, engine: &Arc<EngineParts>, compiled: Compiled) -> Self {
     Self::from_shared(env, engine, Arc::new(compiled))
   }
 
   /// Every environment counts the code as its own, for each of them keeps it alive.
-  fn from_shared(env: RawEnv, engine: &EngineParts, compiled: Arc<Compiled>) -> Self {
+  fn from_shared(env: RawEnv, engine: &Arc<EngineParts>, compiled: Arc<Compiled>) -> Self {
     let code = compiled.module.image_range();
     let weight =
       i64::try_from(code.end.addr().saturating_sub(code.start.addr()).saturating_add(compiled.info.weight()))
         .unwrap_or(i64::MAX);
     env.adjust_external_memory(weight);
     let counted = Cell::new(Some(engine.counts.compiled(&compiled.module)));
-    Self { engine: engine.inner.clone(), compiled: RefCell::new(Some(compiled)), weight: Cell::new(weight), counted }
+    Self { engine: Arc::clone(engine), compiled: RefCell::new(Some(compiled)), weight: Cell::new(weight), counted }
   }
 
   pub(crate) fn compiled(&self) -> Result<Compiled, Failure> {
@@ -223,7 +223,7 @@ impl Module {
   }
 
   pub(crate) fn engine(&self) -> &wasmtime::Engine {
-    &self.engine
+    &self.engine.inner
   }
 }
 
@@ -257,7 +257,7 @@ impl Module {
     let raw = RawEnv(env.raw());
     Source::of(raw, Value(source.raw()))
       .and_then(|source| source.compile(engine).map_err(Failure::Typed))
-      .map(|compiled| Module::from_compiled(raw, engine, compiled))
+      .map(|compiled| Module::from_compiled(raw, &engine.parts(), compiled))
       .map_err(|failure| failure.into_napi(raw))
   }
 
@@ -298,7 +298,9 @@ impl Module {
       // SAFETY: the JavaScript caller vouches for the bytes, as the name of the function says.
       unsafe { artifact::deserialize(&engine.inner, &bytes) }.map_err(Failure::Typed)
     };
-    read().map(|compiled| Module::from_compiled(raw, engine, compiled)).map_err(|failure| failure.into_napi(raw))
+    read()
+      .map(|compiled| Module::from_compiled(raw, &engine.parts(), compiled))
+      .map_err(|failure| failure.into_napi(raw))
   }
 
   /// As `unsafeDeserialize`, from a file, which is mapped.
@@ -307,7 +309,7 @@ impl Module {
     let raw = RawEnv(env.raw());
     // SAFETY: the JavaScript caller vouches for the file, as the name of the function says.
     unsafe { artifact::deserialize_file(&engine.inner, path.as_ref()) }
-      .map(|compiled| Module::from_compiled(raw, engine, compiled))
+      .map(|compiled| Module::from_compiled(raw, &engine.parts(), compiled))
       .map_err(|failure| Failure::Typed(failure).into_napi(raw))
   }
 
@@ -359,7 +361,7 @@ impl Module {
         .into_napi(raw),
       );
     }
-    Ok(Some(Module::from_shared(raw, engine, compiled)))
+    Ok(Some(Module::from_shared(raw, &engine.parts(), compiled)))
   }
 
   /// Name of the name section.

@@ -13,7 +13,7 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::{Extern, MemoryTypeBuilder, WaitResult};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineParts};
 use crate::extern_type::{ExternTypeInfo, memory_info};
 use crate::failure::{Failure, FailureKind};
 use crate::map_budget::{Maps, OF_MEMORY};
@@ -28,7 +28,7 @@ static SHARED: SharedHandles<Shared> = SharedHandles::new();
 /// What the JavaScript objects of one memory own together.
 struct Shared {
   memory: wasmtime::SharedMemory,
-  engine: wasmtime::Engine,
+  engine: Arc<EngineParts>,
   _maps: Maps,
 }
 
@@ -47,7 +47,7 @@ impl SharedMemory {
   /// The memory, if it belongs to the engine.
   pub fn in_engine(&self, engine: &wasmtime::Engine) -> Result<wasmtime::SharedMemory, Failure> {
     let shared = self.shared()?;
-    if wasmtime::Engine::same(&shared.engine, engine) {
+    if wasmtime::Engine::same(&shared.engine.inner, engine) {
       Ok(shared.memory.clone())
     } else {
       Err(Failure::type_error("the shared memory belongs to another engine"))
@@ -70,7 +70,7 @@ impl SharedMemory {
       let limit = |error| Failure::new(FailureKind::Limit, format!("the memory could not be made: {error:#}"));
       let maps = Maps::take(OF_MEMORY).map_err(limit)?;
       let memory = wasmtime::SharedMemory::new(&engine.inner, ty).map_err(limit)?;
-      let shared = Shared { memory, engine: engine.inner.clone(), _maps: maps };
+      let shared = Shared { memory, engine: engine.parts(), _maps: maps };
       Ok(Self { shared: RefCell::new(Some(Arc::new(shared))) })
     };
     make().map_err(|failure: Failure| failure.into_napi(RawEnv(env.raw())))
@@ -135,7 +135,7 @@ pub fn shared_memory_of(
     let store = StoreInner::of(raw, Value(store.raw()))?;
     match store.extern_at(index)? {
       Extern::SharedMemory(memory) => {
-        let shared = Shared { memory, engine: store.engine.clone(), _maps: Maps::default() };
+        let shared = Shared { memory, engine: Arc::clone(&store.parts), _maps: Maps::default() };
         Ok(SharedMemory { shared: RefCell::new(Some(Arc::new(shared))) })
       }
       _ => Err(Failure::type_error("expected the handle of a shared memory")),

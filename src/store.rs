@@ -27,7 +27,7 @@ mod limits;
 mod mode;
 mod usage;
 
-use crate::engine::{Engine, RunAsync};
+use crate::engine::{Engine, EngineParts, RunAsync};
 use crate::engine_counts::Counts;
 use crate::env_state::{EnvState, STACK_MARGIN};
 use crate::export_func::ExportFunc;
@@ -86,6 +86,8 @@ pub struct StoreInner {
   pub id: u64,
   pub state: Arc<EnvState>,
   pub engine: wasmtime::Engine,
+  /// What Workers can attach to as long as anything of it is alive.
+  pub parts: Arc<EngineParts>,
   pub host_functions: Arc<AtomicU32>,
   store: UnsafeCell<Option<wasmtime::Store<StoreData>>>,
   /// The caller of the innermost host call that JavaScript runs in, null outside of any.
@@ -208,6 +210,7 @@ impl StoreInner {
     let inner = Box::new(Self {
       id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
       engine: engine.inner.clone(),
+      parts: engine.parts(),
       host_functions: Arc::clone(&engine.host_functions),
       store: UnsafeCell::new(None),
       caller: Cell::new(ptr::null_mut()),

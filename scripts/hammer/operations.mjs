@@ -505,8 +505,8 @@ export const operations = [
     name: 'statistics',
     inside: true,
     run({ runtime }) {
-      const { tasks, ...counts } = runtime.stats()
-      for (const [name, count] of Object.entries({ ...tasks, ...counts })) {
+      const { tasks, totals, ...counts } = runtime.stats()
+      for (const [name, count] of Object.entries({ ...tasks, ...totals, ...counts })) {
         check(Number.isInteger(count) && count >= 0, `${name} is ${count}`)
       }
     },

@@ -27,36 +27,36 @@ const FUEL: u32 = 1000;
 const ATTEMPTS: u64 = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let [kind, first, count, folder] = args.as_slice() else {
-        return Err(USAGE.into());
-    };
-    let name = kind.as_str();
-    let kind = Kind::from_name(name).ok_or(USAGE)?;
-    let first: u64 = first.parse()?;
-    let count: u64 = count.parse()?;
-    std::fs::create_dir_all(folder)?;
-    for seed in first..first.saturating_add(count) {
-        let bytes = make(kind, seed)?;
-        std::fs::write(Path::new(folder).join(format!("{name}-{seed}.wasm")), bytes)?;
-    }
-    Ok(())
+  let args: Vec<String> = std::env::args().skip(1).collect();
+  let [kind, first, count, folder] = args.as_slice() else {
+    return Err(USAGE.into());
+  };
+  let name = kind.as_str();
+  let kind = Kind::from_name(name).ok_or(USAGE)?;
+  let first: u64 = first.parse()?;
+  let count: u64 = count.parse()?;
+  std::fs::create_dir_all(folder)?;
+  for seed in first..first.saturating_add(count) {
+    let bytes = make(kind, seed)?;
+    std::fs::write(Path::new(folder).join(format!("{name}-{seed}.wasm")), bytes)?;
+  }
+  Ok(())
 }
 
 fn make(kind: Kind, seed: u64) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut last: Box<dyn Error> = USAGE.into();
-    for attempt in 0..ATTEMPTS {
-        let mut source = SeedBytes::new(seed, attempt);
-        let bytes = source.fill();
-        let mut input = Unstructured::new(&bytes);
-        let config = kind.config(&mut input)?;
-        match Module::new(config, &mut input) {
-            Ok(mut module) => {
-                let fuel = module.ensure_termination(FUEL)?;
-                return export_fuel(&module.to_bytes(), fuel);
-            }
-            Err(error) => last = error.into(),
-        }
+  let mut last: Box<dyn Error> = USAGE.into();
+  for attempt in 0..ATTEMPTS {
+    let mut source = SeedBytes::new(seed, attempt);
+    let bytes = source.fill();
+    let mut input = Unstructured::new(&bytes);
+    let config = kind.config(&mut input)?;
+    match Module::new(config, &mut input) {
+      Ok(mut module) => {
+        let fuel = module.ensure_termination(FUEL)?;
+        return export_fuel(&module.to_bytes(), fuel);
+      }
+      Err(error) => last = error.into(),
     }
-    Err(format!("no module for seed {seed}: {last}").into())
+  }
+  Err(format!("no module for seed {seed}: {last}").into())
 }
