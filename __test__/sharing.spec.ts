@@ -2,7 +2,17 @@ import { Worker } from 'node:worker_threads'
 
 import test, { type ExecutionContext } from 'ava'
 
-import { ArgumentError, ClosedError, CompileError, Engine, Linker, Module, Runtime, Store } from '../index.mjs'
+import {
+  ArgumentError,
+  ClosedError,
+  CompileError,
+  Engine,
+  Linker,
+  Module,
+  Runtime,
+  SharedMemory,
+  Store,
+} from '../index.mjs'
 
 const GUEST = `(module $shared
   (import "env" "add" (func $add (param i32 i32) (result i32)))
