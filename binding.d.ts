@@ -73,6 +73,11 @@ export declare class Linker {
   setUnknownImports(policy: number): void
   /** Defines a JavaScript function. `stack` is the array of the stack style. JavaScript keeps both alive. */
   defineFunc(module: string, name: string, config: HostFuncConfig, callback: (...args: any[]) => unknown, stack?: BigUint64Array | undefined): void
+  /**
+   * Defines functions of one of WASI's modules; all that it has, or those of these names. Which names there are is told
+   * by `wasiFunctionNames`; others are passed over.
+   */
+  defineWasi(module: string, names?: Array<string> | undefined | null): void
   /** Defines something of a store. */
   defineExtern(module: string, name: string, store: StoreHandle, index: number): void
   /** Defines a shared memory. */
@@ -149,6 +154,29 @@ export declare class SharedMemory {
   static attach(id: string): SharedMemory | null
   /** Lets go of the memory, which lives on as long as others have it. */
   close(): void
+}
+
+/** The WASI of one store, as JavaScript sees it. It outlives the store. */
+export declare class Wasi {
+  /** Opens the directories. */
+  constructor(config: WasiConfig)
+  /**
+   * Gives it to a store, which has none yet. `deliver` is called without arguments when there is something to take; in
+   * async mode the guest waits for the promise that it returns. JavaScript keeps it alive.
+   */
+  attach(store: StoreHandle, deliver?: (() => unknown) | undefined): void
+  /** What the guest has written to its standard output since this was called last. */
+  takeStdout(): Buffer
+  /** The same of its standard error. */
+  takeStderr(): Buffer
+  /** What the guest has given `proc_exit`; null if it has not called it. */
+  get exitCode(): number | null
+  /** Gives the guest bytes to read; whether it can take more before it has read them. */
+  pushInput(bytes: Uint8Array): boolean
+  /** Ends the guest's input. */
+  endInput(): void
+  /** Ends it with an error, which the call comes to that reads it. */
+  failInput(reason: unknown): void
 }
 
 /** A directory of compiled modules. */
@@ -413,6 +441,13 @@ export interface PoolingConfig {
   tableElements?: number
 }
 
+/** A directory of the host that the guest sees. */
+export interface PreopenConfig {
+  guest: string
+  host: string
+  write: boolean
+}
+
 /** A request that a limit has refused. */
 export interface RefusalInfo {
   /** The limit's name, as in `lib/limits.ts`. */
@@ -526,6 +561,32 @@ export interface Versions {
   /** Version of this package's native part. */
   addon: string
 }
+
+/** Options of WASI, as `lib/wasi-options.ts` has checked them. */
+export interface WasiConfig {
+  args: Array<string>
+  /** Names and values, one after the other. */
+  env: Array<string>
+  preopens: Array<PreopenConfig>
+  /** `empty`, `inherit`, `bytes` or `pieces`. */
+  stdin: string
+  stdinBytes?: Uint8Array
+  /** `buffer`, `pieces`, `inherit` or `ignore`. */
+  stdout: string
+  stderr: string
+  /** Bytes that a buffer keeps. */
+  stdoutLimit: number
+  stderrLimit: number
+  /** Seconds and nanoseconds at which the clock stands still. */
+  fixedClock?: Array<number>
+  /** The seed of all randomness, 32 bits a number, the lower ones first. */
+  seed?: Array<number>
+  /** Whether it is for a store in async mode. */
+  isAsync: boolean
+}
+
+/** The names of the functions of one of WASI's modules. */
+export declare function wasiFunctionNames(module: string): Array<string>
 
 /** Translates the text format to the binary format. */
 export declare function wat2wasm(text: string): Uint8Array

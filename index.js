@@ -49,6 +49,7 @@ module.exports = {
   renderTrace: wasmtime.renderTrace,
   trapCodes: wasmtime.trapCodes,
   versions: wasmtime.versions,
+  wasiOutputOf: wasmtime.wasiOutputOf,
   wasmFramesOf: wasmtime.wasmFramesOf,
   wat2wasm: wasmtime.wat2wasm,
 }

@@ -46,6 +46,7 @@ export const {
   renderTrace,
   trapCodes,
   versions,
+  wasiOutputOf,
   wasmFramesOf,
   wat2wasm,
 } = wasmtime

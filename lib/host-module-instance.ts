@@ -142,6 +142,11 @@ export class HostModuleInstance {
     this.close()
   }
 
+  /** @internal The names of all that it exports. */
+  static names(instance: HostModuleInstance): ReadonlySet<string> {
+    return new Set([...instance.#linker.names(instance.name), ...instance.#externs.keys()])
+  }
+
   /** @internal Adds the definitions to a linker; tells what must be kept alive and whether the shared store is needed. */
   static link(
     instance: HostModuleInstance,

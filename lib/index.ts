@@ -2,6 +2,7 @@ export * as api from './api'
 export { ExternType, ValueType } from './api'
 export type { AsyncCallOptions, CallOptions, InstantiateOptions } from './call-options'
 export { CompiledHostModule } from './compiled-host-module'
+export type { AsyncCommandConfig, CommandConfig, CommandResult } from './command'
 export { CompiledModule } from './compiled-module'
 export { Engine, type EngineStats, type EngineTotals, type PrecompileOptions, type TaskStats } from './engine'
 export type { CoredumpOptions, EngineOptions, PoolingOptions } from './engine-options'
@@ -76,5 +77,7 @@ export type {
   ValueTypeLike,
   ValueTypeName,
 } from './value-type'
+export { type WasiBuffers, wasiOutputOf } from './wasi-host'
+export type { WasiInput, WasiInputPieces, WasiOptions, WasiOutput, WasiPreopen } from './wasi-options'
 export { WasmException } from './wasm-exception'
 export { type WasmFrame, renderFrame, renderTrace } from './wasm-frame'

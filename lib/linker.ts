@@ -172,6 +172,23 @@ export class Linker {
     return this
   }
 
+  /**
+   * Defines the functions of WASI preview 1, as modules `wasi_snapshot_preview1` and `wasi_unstable`. Modules that import
+   * them need a store with WASI: `new Store(engine, { wasi: { ... } })`. With `allowShadowing`, single ones can be replaced
+   * by a `func` after this.
+   *
+   * @throws {LinkError} If one of the names is taken and `allowShadowing` is false.
+   */
+  wasi(): this {
+    for (const module of ['wasi_snapshot_preview1', 'wasi_unstable']) {
+      for (const name of native.wasiFunctionNames(module)) {
+        this.#native.defineWasi(module, [name])
+        if (this.#callbacks.delete(JSON.stringify([module, name]))) this.#callbackList = undefined
+      }
+    }
+    return this
+  }
+
   /** What is defined under a name, as an object of the store; `undefined` if nothing is. */
   get(store: Store, module: string, name: string): Extern | undefined {
     const core = storeCoreOf(store)

@@ -21,10 +21,13 @@ export interface Link {
   readonly callbacks: readonly unknown[]
   /** Whether the instance must be in the store of the named instances. */
   readonly needsShared: boolean
+  /** Whether the functions of WASI are defined. */
+  readonly wasi: boolean
 }
 
 /** @internal Whether a link still holds. */
-export function isCurrent(link: Link, modules: ReadonlyMap<string, Importable>): boolean {
+export function isCurrent(link: Link, modules: ReadonlyMap<string, Importable>, wasi: boolean): boolean {
+  if (link.wasi !== wasi) return false
   for (const [name, source] of link.sources) if (modules.get(name) !== source) return false
   return true
 }
@@ -39,6 +42,7 @@ export function link(
   module: CompiledModule,
   modules: ReadonlyMap<string, Importable>,
   mode: Mode,
+  wasi: boolean,
 ): Link {
   const linker = new native.Linker(engine)
   const wanted = new Map<string, Set<string>>()
@@ -53,6 +57,7 @@ export function link(
   let shared: StoreCore | undefined
   for (const [from, names] of wanted) {
     const source = modules.get(from)
+    if (wasi) defineWasi(linker, from, source)
     if (source === undefined) continue
     sources.set(from, source)
     if (source instanceof HostModuleInstance) {
@@ -73,13 +78,25 @@ export function link(
     }
   }
   try {
-    return { pre: linker.instantiatePre(Module.native(module), shared?.handle), sources, callbacks, needsShared }
+    return { pre: linker.instantiatePre(Module.native(module), shared?.handle), sources, callbacks, needsShared, wasi }
   } catch (error) {
     throw explain(error, modules)
   } finally {
     // At once, not when the collector comes: its definitions refer to callbacks, which would wait with it.
     linker.close()
   }
+}
+
+/** Defines what a module of WASI has and the module of that name, if there is one, has not. */
+function defineWasi(linker: Binding.Linker, from: string, source: Importable | undefined): void {
+  const names = native.wasiFunctionNames(from)
+  if (names.length === 0) return
+  const own = source === undefined ? undefined : ownNames(source)
+  linker.defineWasi(from, own === undefined ? undefined : names.filter((name) => !own.has(name)))
+}
+
+function ownNames(source: Importable): ReadonlySet<string> {
+  return source instanceof HostModuleInstance ? HostModuleInstance.names(source) : ModuleInstance.exportNames(source)
 }
 
 /** A store has one mode, and what a module imports must be in its own store. */
@@ -107,9 +124,9 @@ function explainProblem(problem: LinkProblem, modules: ReadonlyMap<string, Impor
   const { reason, expected, actual } = problem
   const [module, name] = [renderName(problem.module), renderName(problem.name)]
   if (reason === 'missing') {
-    return modules.has(problem.module)
-      ? `"${name}" is not exported in module "${module}"`
-      : `module[${module}] not instantiated`
+    if (modules.has(problem.module)) return `"${name}" is not exported in module "${module}"`
+    const isWasi = native.wasiFunctionNames(problem.module).includes(problem.name)
+    return `module[${module}] not instantiated${isWasi ? '; the config has no wasi, which would give the guest WASI' : ''}`
   }
   const kind = expected?.split(' ', 1)[0] ?? 'func'
   if (reason === 'mismatch') {

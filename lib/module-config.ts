@@ -4,6 +4,7 @@ import { ArgumentError } from './errors'
 import { checkFuel } from './fuel'
 import { type Limits, checkLimits } from './limits'
 import { type StopOptions, checkSignal } from './stopper'
+import { type CheckedWasi, type WasiOptions, checkWasiOptions } from './wasi-options'
 
 const MAX_START_FUNCTIONS = 1000
 
@@ -24,15 +25,21 @@ export interface ModuleConfig {
   readonly fuel?: bigint
   /** Stops the start functions, all together, after so many milliseconds, with an {@link InterruptedError}. */
   readonly timeoutMs?: number
+  /**
+   * Gives the guest WASI preview 1. The instance has a store of its own, so it has no name and cannot import from other
+   * instances; host functions may stand beside WASI, and a host module called `wasi_snapshot_preview1` replaces single
+   * functions of it. When the guest calls `proc_exit`, the instance is closed with that code.
+   */
+  readonly wasi?: WasiOptions
 }
 
 /** How a host module is instantiated: it has no start functions to stop, and nothing to limit. */
-export type HostModuleConfig = Omit<ModuleConfig, 'limits' | 'fuel' | 'timeoutMs'>
+export type HostModuleConfig = Omit<ModuleConfig, 'limits' | 'fuel' | 'timeoutMs' | 'wasi'>
 
 /** How a module is instantiated in async mode. */
 export interface AsyncModuleConfig extends ModuleConfig, StopOptions {}
 
-const names = ['name', 'startFunctions', 'context', 'limits', 'fuel', 'timeoutMs'] as const
+const names = ['name', 'startFunctions', 'context', 'wasi', 'limits', 'fuel', 'timeoutMs'] as const
 const asyncNames = [...names, 'signal'] as const
 
 /** @internal A module's configuration, checked. */
@@ -40,6 +47,7 @@ export interface CheckedModuleConfig {
   readonly name: string | undefined
   readonly startFunctions: readonly string[]
   readonly context: unknown
+  readonly wasi: CheckedWasi | undefined
   /** Only in async mode. */
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number | undefined
@@ -65,7 +73,15 @@ function check(
   given: { [name in (typeof names)[number]]?: unknown },
   signal: AbortSignal | undefined,
 ): CheckedModuleConfig {
+  const wasi = given.wasi === undefined ? undefined : checkWasiOptions(given.wasi, 'config.wasi', 'ignore')
+  if (wasi !== undefined && given.name !== undefined && given.name !== '') {
+    throw new ArgumentError(
+      'config.name must be left out, or empty, where config.wasi is given: such an instance has a store of its own, ' +
+        'so that nothing can import from it',
+    )
+  }
   return {
+    wasi,
     name: checkString(given.name, 'config.name'),
     startFunctions:
       given.startFunctions === undefined ? defaultStartFunctions : checkStartFunctions(given.startFunctions),

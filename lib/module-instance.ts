@@ -18,6 +18,7 @@ import { Table } from './table'
 import { Tag } from './tag'
 import type { ModuleExport } from './types'
 import { renderName } from './wasm-frame'
+import type { WasiBuffers } from './wasi-host'
 
 /** @internal What an instance needs from its runtime. */
 export interface ModuleInstanceOwner {
@@ -191,6 +192,11 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     return this.#core.usage
   }
 
+  /** What a guest with WASI has written, where that is kept in a `'buffer'`; `undefined` for one without WASI. */
+  get wasi(): WasiBuffers | undefined {
+    return this.#core.wasi
+  }
+
   /** Whether it has been closed. */
   get closed(): boolean {
     return native.instanceExitCode(this.#core.handle, this.#slot) !== undefined
@@ -213,7 +219,11 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
    */
   close(exitCode = 0): void {
     const code = checkInteger(exitCode, 'exitCode', 0, 2 ** 32 - 1) ?? 0
-    if (this.closed) return
+    if (this.closed) {
+      // The guest has ended itself.
+      if (this.#ownsStore) this.#core.wasi?.release()
+      return
+    }
     this.#exitCode = code
     native.instanceClose(this.#core.handle, this.#slot, code)
     if (this.#ownsStore) this.#core.close()
@@ -239,6 +249,11 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     } finally {
       this.#context = outer
     }
+  }
+
+  /** @internal The names of all that it exports. */
+  static exportNames(instance: ModuleInstance<any>): ReadonlySet<string> {
+    return new Set(instance.#exported.map((item) => item.name))
   }
 
   /** @internal */

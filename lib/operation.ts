@@ -18,6 +18,7 @@ const STOP = 3
 /** How far a step got, as native code knows it; a promise to wait for takes the place of the number. */
 const DONE = 0
 const TURN = 1
+const INPUT = 3
 
 /** A call on whose behalf JavaScript runs: what a host function's `context` is found by. */
 export class CallScope {
@@ -137,8 +138,10 @@ export class Operation extends CallScope implements Stoppable {
         value = undefined
         if (progress === DONE) break
         if (progress === TURN) await nextTurn()
-        else if (typeof progress === 'number') await arrival(core)
-        else if (Array.isArray(progress)) {
+        else if (typeof progress === 'number') {
+          if (progress === INPUT) core.wasi?.feed()
+          await arrival(core)
+        } else if (Array.isArray(progress)) {
           ignore(progress[0])
           break
         } else if (this.#reason !== undefined) {

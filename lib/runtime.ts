@@ -1,5 +1,17 @@
 import { beginInstance } from './begin-instance'
 import { checkInteger, checkOptions } from './call-options'
+import {
+  type AsyncCommandConfig,
+  type CommandConfig,
+  type CommandResult,
+  checkAsyncCommandConfig,
+  checkCommand,
+  checkCommandConfig,
+  commandResult,
+  commandResultNow,
+  endCommand,
+  exitedHost,
+} from './command'
 import { CompiledHostModule } from './compiled-host-module'
 import { CompiledModule, setEngineOf } from './compiled-module'
 import { describe } from './describe'
@@ -31,6 +43,7 @@ import { SharedStore } from './shared-store'
 import { type Stopper, makeStopper, now } from './stopper'
 import { type Mode, StoreCore } from './store-core'
 import type { ModuleSource } from './types'
+import { WasiHost, noteHost } from './wasi-host'
 
 /** Options of a {@link Runtime}: those of its engine, and its own. */
 export interface RuntimeOptions extends EngineOptions, OwnOptions {}
@@ -265,7 +278,10 @@ export class Runtime {
     this.assertOpen()
     const checked = checkModuleConfig(config)
     if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked, 'sync')
-    const compiled = source instanceof CompiledModule ? source : this.compileModuleSync(source)
+    return this.#instantiate(source instanceof CompiledModule ? source : this.compileModuleSync(source), checked)
+  }
+
+  #instantiate(compiled: CompiledModule, checked: CheckedModuleConfig): ModuleInstance<any> {
     const place = this.#place(compiled, checked, 'sync')
     const { instance, core, resolved } = place
     const { timeoutMs } = checked
@@ -276,7 +292,9 @@ export class Runtime {
       if (start === undefined) make()
       else start.call([], make)
     } catch (error) {
-      throw this.#displace(place, error)
+      const ended = hasExited(instance, error)
+      const failure = this.#displace(place, error)
+      if (!ended) throw failure
     } finally {
       if (resolved.needsShared) resolved.pre.close()
     }
@@ -359,6 +377,47 @@ export class Runtime {
     return instance
   }
 
+  /**
+   * Runs a program: instantiates it with WASI in async mode, calls its `_start`, and frees it. The event loop goes on
+   * meanwhile.
+   *
+   * @param source A compiled module, or bytes or WAT text, which are compiled off the event loop first.
+   * @returns The exit code, whatever it is, and what the program has written, as far as it is kept in a `'buffer'` (the
+   * default here).
+   * @throws {LinkError} (as a rejection) If it is no program, for it exports no `_start`; or as `instantiateAsync`.
+   * @throws {TrapError} (as a rejection) If it traps. {@link wasiOutputOf} gives what it has written until then.
+   * @throws {LimitError} (as a rejection) If it writes more than is to be kept.
+   * @throws {InterruptedError} (as a rejection) If the time is over. An aborted signal rejects with its `reason`.
+   */
+  async runCommand(source: CompiledModule | ModuleSource, config?: AsyncCommandConfig): Promise<CommandResult> {
+    this.assertOpen()
+    const checked = checkAsyncCommandConfig(config)
+    const stopper = makeStopper(checked.signal, checked.timeoutMs)
+    try {
+      stopper?.check()
+      const compiled = source instanceof CompiledModule ? source : await this.compileModule(source)
+      this.assertOpen()
+      stopper?.check()
+      checkCommand(compiled)
+      return await commandResult(await this.#run(compiled, checked, stopper), stopper)
+    } finally {
+      stopper?.end()
+    }
+  }
+
+  /**
+   * As `runCommand`, in sync mode: nothing else happens on this thread until the program has ended.
+   *
+   * @throws What `runCommand` is rejected with.
+   */
+  runCommandSync(source: CompiledModule | ModuleSource, config?: CommandConfig): CommandResult {
+    this.assertOpen()
+    const checked = checkCommandConfig(config)
+    const compiled = source instanceof CompiledModule ? source : this.compileModuleSync(source)
+    checkCommand(compiled)
+    return commandResultNow(this.#runNow(compiled, checked))
+  }
+
   /** The module of a name, `undefined` if there is none. */
   module(name: string): ModuleInstance<any> | HostModuleInstance | undefined {
     return this.#modules.get(name)
@@ -426,10 +485,10 @@ export class Runtime {
     }
   }
 
-  #link(compiled: CompiledModule, mode: Mode): Link {
+  #link(compiled: CompiledModule, mode: Mode, wasi: boolean): Link {
     const known = this.#links.get(compiled)
-    if (known !== undefined && isCurrent(known, this.#modules)) return known
-    const made = link(this.#engine, compiled, this.#modules, mode)
+    if (known !== undefined && isCurrent(known, this.#modules, wasi)) return known
+    const made = link(this.#engine, compiled, this.#modules, mode, wasi)
     // A link into the shared store dies with it; only what any store can use is worth keeping.
     if (made.needsShared) return made
     this.#links.set(compiled, made)
@@ -441,7 +500,7 @@ export class Runtime {
   #instantiateHost(compiled: CompiledHostModule, config: CheckedModuleConfig, mode: Mode): HostModuleInstance {
     const { runtime, items } = CompiledHostModule.parts(compiled)
     const name = config.name ?? compiled.name
-    for (const what of ['limits', 'fuel', 'timeoutMs'] as const) {
+    for (const what of ['limits', 'fuel', 'timeoutMs', 'wasi'] as const) {
       if (config[what] === undefined) continue
       throw new ArgumentError(`config.${what} is not an option of a host module, which has no store and runs no guest`)
     }
@@ -469,9 +528,12 @@ export class Runtime {
     if (compiled.closed) {
       throw new ClosedError('source module must be compiled before instantiation: it is closed')
     }
-    const name = config.name ?? compiled.name
+    const { wasi } = config
+    const name = config.name ?? (wasi === undefined ? compiled.name : '')
     this.#checkName(name)
-    const resolved = this.#link(compiled, mode)
+    const resolved = this.#link(compiled, mode, wasi !== undefined)
+    if (wasi !== undefined && resolved.needsShared) throw needsTwoStores()
+    const host = wasi === undefined ? undefined : new WasiHost(wasi, mode)
     const ownsStore = name === '' && !resolved.needsShared
     const { limits, fuel } = config
     if (!ownsStore && (limits !== undefined || fuel !== undefined)) {
@@ -486,6 +548,7 @@ export class Runtime {
         )
       : this.#shared[mode].core
     if (fuel !== undefined) core.fuel = fuel
+    host?.attach(core)
     core.keep(resolved.callbacks)
     const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, config.context)
     if (!ownsStore) this.#shared[mode].enter()
@@ -499,11 +562,29 @@ export class Runtime {
     return new HeardFunction(this.#listening, definition, instance)
   }
 
+  /** Runs a program, whose WASI this gives. */
+  async #run(compiled: CompiledModule, config: CheckedModuleConfig, stopper: Stopper | undefined): Promise<WasiHost> {
+    try {
+      return endCommand(await this.#instantiateAsync(compiled, config, stopper))
+    } catch (error) {
+      return exitedHost(error)
+    }
+  }
+
+  #runNow(compiled: CompiledModule, config: CheckedModuleConfig): WasiHost {
+    try {
+      return endCommand(this.#instantiate(compiled, config))
+    } catch (error) {
+      return exitedHost(error)
+    }
+  }
+
   /** Takes back what `#place` did, for an instance that could not be made; gives the error to throw. */
   #displace({ instance, core, ownsStore, mode }: Place, error: unknown): unknown {
     // A start function may have closed the instance before it failed; then all this is done.
     if (ownsStore) core.close()
     else if (!instance.closed && this.#exitCode === undefined) this.#shared[mode].leave()
+    noteHost(error, core.wasi)
     return explain(error, this.#modules)
   }
 
@@ -522,6 +603,7 @@ export class Runtime {
     const code = instance.exitCode
     instance.close(error instanceof ExitError ? error.exitCode : 1)
     if (error instanceof ExitError && error.exitCode === 0 && (code === undefined || code === 0)) return
+    noteHost(error, ModuleInstance.parts(instance).core.wasi)
     throw error
   }
 
@@ -566,6 +648,18 @@ function checkRuntimeOptions(options: unknown): Parts {
 }
 
 setEngineOf(Runtime.engineOf)
+
+function needsTwoStores(): LinkError {
+  return new LinkError(
+    'an instance with WASI has a store of its own, and this one imports from instances, or memories, globals or tables of ' +
+      'host modules, which have another; link it in one store with new Store(engine, { wasi }) and a Linker',
+  )
+}
+
+/** Whether the guest has called `proc_exit(0)` in the start function that has failed with that. */
+function hasExited(instance: ModuleInstance<any>, error: unknown): boolean {
+  return error instanceof ExitError && ModuleInstance.parts(instance).core.wasi?.exitCode === 0
+}
 
 /** Where an instance is made. */
 interface Place {

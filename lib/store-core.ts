@@ -6,6 +6,7 @@ import { type Binding, type StoreHandle, native } from './native'
 import { Schedule } from './schedule'
 import type { Table } from './table'
 import type { Tag } from './tag'
+import type { WasiHost } from './wasi-host'
 
 /** A plain array without prototype, so that nothing a program does to `Array.prototype` can get in between. */
 function list(): any[] {
@@ -33,6 +34,8 @@ export class StoreCore {
   readonly #engine: Binding.Engine
   #schedule: Schedule | undefined
   #isAsync = false
+  /** What its guests have of WASI. */
+  wasi: WasiHost | undefined
   /** The objects of handles other than functions. */
   readonly #externs = new Map<number, Memory | Global<any> | Table | Tag>()
 
@@ -143,5 +146,6 @@ export class StoreCore {
 
   close(exitCode?: number): void {
     native.storeClose(this.handle, exitCode)
+    this.wasi?.release()
   }
 }

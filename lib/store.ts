@@ -7,6 +7,8 @@ import { type Limits, type Usage, checkLimits } from './limits'
 import { native } from './native'
 import { now } from './stopper'
 import { type Mode, StoreCore } from './store-core'
+import { type WasiBuffers, WasiHost } from './wasi-host'
+import { type WasiOptions, checkWasiOptions } from './wasi-options'
 
 const noLimits: Limits = Object.freeze({})
 
@@ -19,6 +21,11 @@ export interface StoreOptions {
   readonly mode?: Mode
   /** What its instances may take together; default: none but what {@link Limits} says. */
   readonly limits?: Limits
+  /**
+   * Gives the guests of the store WASI preview 1, all of them the same; a linker must define its functions with
+   * `linker.wasi()`. Without `mode`, the store is in sync mode then. A guest that calls `proc_exit` closes the store.
+   */
+  readonly wasi?: WasiOptions
 }
 
 /**
@@ -29,11 +36,18 @@ export class Store {
   readonly #core: StoreCore
   readonly engine: Engine
 
-  /** @throws {ArgumentError} If the mode is none, or is async and the engine was made with `interruptible: false`. */
+  /**
+   * @throws {ArgumentError} If the mode is none, or is async and the engine was made with `interruptible: false`;
+   * or if an option of WASI is wrong, or a directory cannot be opened.
+   */
   constructor(engine: Engine, options: StoreOptions = {}) {
-    const { mode, limits } = checkOptions(options, 'options', ['mode', 'limits'])
+    const { mode, limits, wasi } = checkOptions(options, 'options', ['mode', 'limits', 'wasi'])
     const checked = checkChoice(mode, 'options.mode', ['sync', 'async'])
-    this.#core = new StoreCore(Engine.native(engine), checked, checkLimits(limits, 'options.limits'))
+    const checkedLimits = checkLimits(limits, 'options.limits')
+    const host =
+      wasi === undefined ? undefined : new WasiHost(checkWasiOptions(wasi, 'options.wasi', 'ignore'), checked ?? 'sync')
+    this.#core = new StoreCore(Engine.native(engine), checked, checkedLimits)
+    host?.attach(this.#core)
     this.engine = engine
   }
 
@@ -89,6 +103,11 @@ export class Store {
     const time = checkTimeout(milliseconds, 'milliseconds')
     native.storeSetDeadline(this.#core.handle, time)
     this.#core.deadline = time === undefined ? undefined : now() + time
+  }
+
+  /** What guests with WASI have written, where that is kept in a `'buffer'`; `undefined` for a store without WASI. */
+  get wasi(): WasiBuffers | undefined {
+    return this.#core.wasi
   }
 
   /** Whether the store has been closed. */

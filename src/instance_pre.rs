@@ -22,11 +22,14 @@ use crate::module::Compiled;
 use crate::raw_env::{RawEnv, Value};
 use crate::store::{Deadline, Mode, StoreData, StoreInner};
 use crate::tasks::{Operation, Work};
+use crate::wasi::WasiFunc;
 
 #[derive(Clone)]
 pub enum Definition {
   /// A JavaScript function; without a type it takes that of each import.
   Host { func: Arc<HostFunc>, ty: Option<FuncType> },
+  /// A function of WASI; what it works with is the store's.
+  Wasi(WasiFunc),
   /// Something of one store.
   Extern { store_id: u64, item: Extern },
   /// A shared memory, which any store can import, but which Wasmtime links in one store at a time.
@@ -57,6 +60,8 @@ pub struct Resolved {
   /// Whether an instance needs closures of its own (because a host function wants to know the instance) unless it is
   /// the first of its store.
   pub needs_slot: bool,
+  /// Whether a store must have WASI.
+  pub needs_wasi: bool,
   /// Linked for the first instance of any store; `None` if something belongs to one store.
   pub shared: Option<wasmtime::InstancePre<StoreData>>,
   /// The same for stores in async mode, made for the first of them.
@@ -121,6 +126,9 @@ impl Resolved {
           },
           _ => problems.push(problem("mismatch", Some("func".into()))),
         },
+        (Some(Definition::Wasi(func)), _) => {
+          problems.extend(mismatch(module, name, &expected, &ExternType::Func(func.ty(&self.engine)), None));
+        }
         (Some(Definition::Extern { .. }), None) => {}
         (Some(Definition::Shared(memory)), _) => {
           let actual = ExternType::Memory(memory.ty());
@@ -165,6 +173,9 @@ impl Resolved {
               .map_err(other_failure)?;
           }
         }
+        Some(Definition::Wasi(func)) => {
+          func.define(&mut linker, import.module(), import.name(), mode).map_err(other_failure)?;
+        }
         Some(Definition::Extern { item, .. }) => {
           if let Some(ctx) = &mut ctx {
             linker.define(ctx.as_context_mut(), import.module(), import.name(), item.clone()).map_err(other_failure)?;
@@ -194,7 +205,7 @@ impl Resolved {
   ) -> Result<u32, Failure> {
     self.check_engine(store)?;
     store.require_mode(env, Mode::Sync)?;
-    store.with(|_| ())?;
+    self.check_wasi(store)?;
     let _limit = deadline.map(|deadline| store.limit_time(deadline)).transpose()?;
     let index = self.add_slot(env, store, object)?;
     let instances = store.holder_part(env, INSTANCES)?;
@@ -229,6 +240,11 @@ impl Resolved {
     Err(Failure::type_error("the module was compiled by another engine than the store's"))
   }
 
+  /// Fails also if the store is closed or in use.
+  pub fn check_wasi(&self, store: &StoreInner) -> Result<(), Failure> {
+    if !store.has_wasi()? && self.needs_wasi { Err(crate::wasi::missing()) } else { Ok(()) }
+  }
+
   /// Makes the slot of an instance, so that host calls of the start function find `object`.
   fn add_slot(&self, env: RawEnv, store: &StoreInner, object: Value) -> Result<u32, Failure> {
     let info = Arc::clone(&self.compiled.info);
@@ -240,6 +256,7 @@ impl Resolved {
 
   /// What makes the instance in `slot` of a store in async mode.
   pub fn for_async(&self, store: &StoreInner, slot: u32) -> Result<wasmtime::InstancePre<StoreData>, Failure> {
+    self.check_wasi(store)?;
     if self.is_store_independent() && (slot == 0 || !self.needs_slot) {
       if let Some(shared) = self.shared_async.get() {
         return Ok(shared.clone());

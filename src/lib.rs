@@ -58,6 +58,7 @@ mod tomb;
 mod trace;
 mod turn;
 mod values;
+mod wasi;
 
 use napi::bindgen_prelude::{Env, Object};
 use napi::{JsValue, Status};

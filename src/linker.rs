@@ -22,6 +22,7 @@ use crate::module::Module;
 use crate::raw_env::{RawEnv, Value};
 use crate::shared_memory::SharedMemory;
 use crate::store::{Mode, StoreInner};
+use crate::wasi::WasiFunc;
 
 /// A set of definitions that modules can import.
 #[napi]
@@ -69,14 +70,16 @@ impl Linker {
       compiled.module.imports().map(|import| self.get_definition(import.module(), import.name())).collect();
     let needs_slot = imports.iter().flatten().any(|definition| match definition {
       Definition::Host { func, .. } => func.with_module,
-      Definition::Extern { .. } | Definition::Shared(_) => false,
+      Definition::Wasi(_) | Definition::Extern { .. } | Definition::Shared(_) => false,
     });
+    let needs_wasi = imports.iter().flatten().any(|definition| matches!(definition, Definition::Wasi(_)));
     let mut pre = Resolved {
       engine: self.engine.clone(),
       compiled,
       imports,
       unknowns: self.unknowns.get(),
       needs_slot,
+      needs_wasi,
       shared: None,
       shared_async: OnceCell::new(),
     };
@@ -143,6 +146,19 @@ impl Linker {
     host_func(raw, &self.engine, config, Value(callback.raw()), stack, &self.host_functions)
       .and_then(|(func, ty)| self.insert(&module, &name, Definition::Host { func, ty }))
       .map_err(|failure| failure.into_napi(raw))
+  }
+
+  /// Defines functions of one of WASI's modules; all that it has, or those of these names. Which names there are is told
+  /// by `wasiFunctionNames`; others are passed over.
+  #[napi(catch_unwind)]
+  pub fn define_wasi(&self, env: Env, module: String, names: Option<Vec<String>>) -> napi::Result<()> {
+    let wanted = |func: &&WasiFunc| names.as_ref().is_none_or(|names| names.iter().any(|name| name == func.name()));
+    for func in WasiFunc::all(&module).iter().filter(wanted) {
+      self
+        .insert(&module, func.name(), Definition::Wasi(*func))
+        .map_err(|failure| failure.into_napi(RawEnv(env.raw())))?;
+    }
+    Ok(())
   }
 
   /// Defines something of a store.
@@ -235,6 +251,11 @@ impl Linker {
           return Err(Failure::type_error(format!("{module}.{name} belongs to another store")));
         }
         Some(Definition::Shared(memory)) => memory.into(),
+        Some(Definition::Wasi(_)) => {
+          return Err(Failure::type_error(format!(
+            "{module}.{name} works with the memory of the guest that calls it, so it is nothing by itself"
+          )));
+        }
         Some(Definition::Host { ty: None, .. }) => {
           return Err(Failure::type_error(format!("{module}.{name} has no type of its own")));
         }
@@ -281,6 +302,7 @@ impl Linker {
       let store = StoreInner::of(raw, Value(store.raw()))?;
       let pre = self.resolve(module, Some(&store))?;
       store.require_mode(raw, Mode::Sync)?;
+      pre.check_wasi(&store)?;
       let mut linker = store.with(|ctx| pre.materialise(Some(ctx), NO_SLOT, Mode::Sync))??;
       let items = store.enter(|mut ctx| {
         linker.module(ctx.as_context_mut(), &name, &pre.compiled.module)?;

@@ -42,6 +42,7 @@ use crate::raw_env::{RawEnv, Value};
 use crate::tasks::Tasks;
 use crate::ticker::Pulse;
 use crate::tomb::{Tomb, Tombs};
+use crate::wasi::Input;
 
 pub use data::StoreData;
 pub use deadline::{Deadline, not_interruptible};
@@ -113,6 +114,8 @@ pub struct StoreInner {
   pub usage: Usage,
   /// JavaScript is being asked whether something may grow.
   asking: Cell<bool>,
+  /// Where JavaScript puts what guests read.
+  wasi_input: OnceCell<Arc<Input>>,
   /// Entries into wasm on the native stack.
   depth: Cell<u32>,
   closed: Cell<bool>,
@@ -228,6 +231,7 @@ impl StoreInner {
       fuel: Fuel::default(),
       usage: Usage::default(),
       asking: Cell::new(false),
+      wasi_input: OnceCell::new(),
       depth: Cell::new(0),
       closed: Cell::new(false),
       host_calls: Cell::new(0),
@@ -259,7 +263,7 @@ impl StoreInner {
       has_finalizer: Cell::new(false),
       state,
     });
-    let data = StoreData { inner: &raw const *inner, limits, maps: Maps::default() };
+    let data = StoreData { inner: &raw const *inner, limits, wasi: None, maps: Maps::default() };
     let mut store =
       wasmtime::Store::try_new(&engine.inner, data).map_err(|error| Failure::internal(error.to_string()))?;
     store.limiter(|data| data);
@@ -309,6 +313,15 @@ impl StoreInner {
   #[inline]
   pub fn is_closed(&self) -> bool {
     self.closed.get()
+  }
+
+  /// Where JavaScript puts what guests read; `None` if they read nothing of JavaScript's.
+  pub fn wasi_input(&self) -> Option<&Input> {
+    self.wasi_input.get().map(|input| &**input)
+  }
+
+  pub fn set_wasi_input(&self, input: Arc<Input>) {
+    let _ = self.wasi_input.set(input);
   }
 
   /// Whether wasm of this store is on the native stack.

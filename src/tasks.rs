@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
@@ -24,6 +24,7 @@ mod frame;
 mod host_call;
 mod notice;
 mod operation;
+mod sleeper;
 
 use crate::compute_pool::ComputePool;
 use crate::engine::TaskStats;
@@ -36,6 +37,8 @@ pub use commands::{CALL, FUNCTIONS};
 pub use frame::{HostFrame, host_future};
 pub use notice::Notice;
 pub use operation::{Operation, Work};
+pub use sleeper::Sleeper;
+use sleeper::TaskWaker;
 
 /// Operations that may be nested in each other: every one has a fiber of its own, and each poll goes through all of them.
 pub const MAX_NESTED: usize = 500;
@@ -51,15 +54,8 @@ pub enum Signal {
   HostCall,
   /// The operation on the topmost frame is done.
   Finished,
-}
-
-#[derive(Default)]
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-  fn wake(self: Arc<Self>) {
-    self.0.store(true, Ordering::Relaxed);
-  }
+  /// Wasm waits for something outside of JavaScript, which will wake it.
+  Wait,
 }
 
 pub struct Tasks {
@@ -75,10 +71,10 @@ pub struct Tasks {
   /// Host calls that have not returned, innermost last.
   frames: UnsafeCell<Vec<*mut HostFrame>>,
   signal: Cell<Signal>,
-  /// Wakes the future, and whether it was woken: wasm has suspended itself, at the end of its slice or in a collection of
-  /// its garbage, and can go on at once.
+  /// Wakes the future, and knows whether it was woken: wasm has suspended itself, at the end of its slice or in a
+  /// collection of its garbage, and can go on at once; or what it has waited for is there.
   waker: Waker,
-  woken: Arc<Woken>,
+  woken: Arc<TaskWaker>,
   /// What a compute thread's last poll gave, until the driver at home takes it up.
   arrived: Cell<Option<Poll<()>>>,
   /// Calls that need no answer and were not sent home yet.
@@ -103,7 +99,7 @@ pub struct Tasks {
   free: RefCell<Vec<u32>>,
   /// Operations under way, outermost first.
   active: RefCell<Vec<u32>>,
-  /// Whether the innermost waits for a promise.
+  /// Whether the innermost waits: for a promise, or for what will wake it.
   parked: Cell<bool>,
 }
 
@@ -113,7 +109,7 @@ unsafe impl Sync for Tasks {}
 
 impl Tasks {
   pub fn new(pool: Arc<ComputePool>, pulse: Arc<Pulse>, home: Arc<Home>, slice: u64) -> Self {
-    let woken: Arc<Woken> = Arc::default();
+    let woken = TaskWaker::new(Arc::clone(&home));
     Self {
       pool,
       pulse,
@@ -150,12 +146,24 @@ impl Tasks {
   /// No task is away any more, because the environment has ended.
   pub fn set_home(&self) {
     self.away.set(false);
+    self.woken.forget();
   }
 
   /// Has wasm stop at its next check.
   pub fn interrupt(&self) {
     self.interrupt.store(true, Ordering::Relaxed);
     self.pulse.raise();
+    self.woken.rouse();
+  }
+
+  /// Whether wasm of `store`, which has these tasks, must stop. Called by who polls.
+  pub fn is_stopped(&self, store: &StoreInner) -> bool {
+    self.interrupt.load(Ordering::Relaxed) || self.is_interrupted() || (self.in_place.get() > 0 && store.must_stop())
+  }
+
+  /// Wasm waits, and will be woken. Called in a poll.
+  pub fn signal_wait(&self) {
+    self.signal.set(Signal::Wait);
   }
 
   /// Whether wasm must stop from now on; gives what was before.
@@ -224,7 +232,7 @@ impl Tasks {
   /// Runs the outermost operation until it suspends.
   fn poll(&self) -> Poll<()> {
     self.signal.set(Signal::None);
-    self.woken.0.store(false, Ordering::Relaxed);
+    self.woken.sleeper.prepare();
     // SAFETY: only who polls touches the root, and polls do not nest: nothing that a poll runs is JavaScript.
     let Some(root) = (unsafe { &mut *self.root.get() }) else { return Poll::Ready(()) };
     root.as_mut().poll(&mut Context::from_waker(&self.waker))
@@ -242,14 +250,15 @@ impl Tasks {
     Poll::Ready(())
   }
 
-  /// Whether wasm has suspended itself, and can go on.
+  /// Whether wasm can go on after it has suspended itself.
   fn has_yielded(&self) -> bool {
-    self.woken.0.load(Ordering::Relaxed)
+    self.woken.sleeper.is_woken()
   }
 
   /// Whether an operation is under way that an interruption has hit, and no other thread has it.
   pub fn is_waiting_interrupted(&self) -> bool {
-    !self.away.get() && self.is_interrupted() && self.has_root()
+    // One that waits for what will wake it is away, and no other thread has it all the same.
+    (!self.away.get() || self.parked.get()) && self.is_interrupted() && self.has_root()
   }
 
   fn has_root(&self) -> bool {
@@ -398,8 +407,8 @@ impl Tasks {
     if active > 0 {
       stats.parked += number(active - 1);
       let place = match (self.away.get(), self.parked.get()) {
-        (true, _) => &mut stats.pool,
-        (false, true) => &mut stats.parked,
+        (_, true) => &mut stats.parked,
+        (true, false) => &mut stats.pool,
         (false, false) => &mut stats.home,
       };
       *place += 1;

@@ -1,6 +1,7 @@
 //! Turns Wasmtime's errors into ours, with the wasm frames they came through. Lives on: the JavaScript thread.
 
 use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
 
 use crate::core_dump::CoreDump;
 use crate::engine::MAX_FRAMES;
@@ -96,6 +97,9 @@ impl StoreInner {
       detail.frames = Some(frames);
       return Failure::with_detail(typed.kind, typed.message.clone(), detail);
     }
+    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+      return self.exited(code.cast_unsigned());
+    }
     let trap = error.downcast_ref::<Trap>().copied();
     let detail = ErrorDetail { frames: Some(frames), coredump, ..ErrorDetail::default() };
     match trap {
@@ -129,6 +133,16 @@ impl StoreInner {
         Failure::with_detail(kind, text, detail)
       }
     }
+  }
+
+  /// A guest has called `proc_exit`: nothing in its store can be called any more.
+  #[cold]
+  fn exited(&self, code: u32) -> Failure {
+    self.note_exit(code);
+    if let Some(env) = self.state.env() {
+      self.close(env, Some(code));
+    }
+    Failure::exit(code)
   }
 
   /// The frames of the call that failed. Wasmtime's trace goes on with the calls that this one is nested in, which the

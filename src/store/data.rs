@@ -3,11 +3,14 @@
 use super::StoreInner;
 use super::limits::Limits;
 use crate::map_budget::Maps;
+use crate::wasi::StoreWasi;
 
 /// The data of Wasmtime's store: the way back to [`StoreInner`].
 pub struct StoreData {
   pub inner: *const StoreInner,
   pub limits: Limits,
+  /// What its guests have of WASI.
+  pub wasi: Option<Box<StoreWasi>>,
   /// The maps of the memories.
   pub(super) maps: Maps,
 }

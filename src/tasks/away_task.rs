@@ -1,7 +1,6 @@
 //! A task while its guest computes: it is polled slice by slice, until it must go home. Lives on: the compute threads.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use super::Signal;
@@ -31,7 +30,7 @@ impl AwayTask {
       // Without the clock nothing would end the slice. At home it goes on as if it had just yielded, and finds the same.
       tasks.arrived.set(Some(Poll::Pending));
       tasks.signal.set(Signal::None);
-      tasks.woken.0.store(true, Ordering::Relaxed);
+      tasks.woken.rouse();
       home.arrive(self.0);
       return Slice::Home;
     };

@@ -23,13 +23,14 @@ const REJECTED: u32 = 2;
 const STOP: u32 = 3;
 
 impl Progress {
-  /// As `lib/operation.ts` knows it: 0 done, 1 wait for the next turn, 2 it is away, or the promise for which its guest
-  /// waits.
+  /// As `lib/operation.ts` knows it: 0 done, 1 wait for the next turn, 2 it is away, 3 the same and its guest wants
+  /// input, or the promise for which its guest waits.
   fn into_value(self, env: RawEnv) -> Result<Value, Failure> {
     let number = match self {
       Self::Done => 0,
       Self::Turn => 1,
       Self::Away => 2,
+      Self::Input => 3,
       Self::Waits(promise) => return Ok(promise),
     };
     env.uint32(number).map_err(|_| Failure::Pending)

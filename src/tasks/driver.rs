@@ -13,6 +13,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::raw_env::{RawEnv, Value};
 use crate::store::{FuelBudget, StoreData, StoreInner};
 use crate::ticker::{Running, ticks};
+use crate::wasi::Input;
 
 /// Host calls in a slice that make a guest one which needs the JavaScript thread. Two moves between threads cost some
 /// 80 microseconds, as much as a few dozen host calls with what a guest computes in between.
@@ -27,8 +28,10 @@ pub enum Progress {
   Waits(Value),
   /// It should go on at the next turn of the event loop.
   Turn,
-  /// It computes on another thread.
+  /// It computes on another thread, or waits for what will wake it.
   Away,
+  /// As `Away`, and its guest waits for input that JavaScript has.
+  Input,
 }
 
 impl StoreInner {
@@ -128,6 +131,7 @@ impl StoreInner {
     if !in_place {
       tasks.calls.set(0);
     }
+    let mut input_refused = false;
     loop {
       if !tasks.has_root() {
         return Ok(self.break_down(env, tasks));
@@ -138,6 +142,7 @@ impl StoreInner {
       }
       self.cover();
       let polled = tasks.arrived.take().unwrap_or_else(|| tasks.poll_safely());
+      self.admit_input(std::mem::take(&mut input_refused));
       if polled.is_ready() {
         if !tasks.has_root() {
           return Ok(self.break_down(env, tasks));
@@ -174,6 +179,21 @@ impl StoreInner {
             continue;
           }
           return Ok(if !burst && self.depart(env, tasks) { Progress::Away } else { Progress::Turn });
+        }
+        Signal::Wait => {
+          if !self.flush(env, tasks, in_place) {
+            tasks.arrived.set(Some(polled));
+            return Ok(Progress::Turn);
+          }
+          if in_place {
+            input_refused = self.wait_in_place(tasks);
+          } else if !self.is_closed() && !tasks.has_yielded() {
+            if let Some(progress) = self.park(env, tasks) {
+              return Ok(progress);
+            }
+          } else if turn.is_over() {
+            return Ok(Progress::Turn);
+          }
         }
         Signal::HostCall => {
           let frame = tasks.top();
@@ -300,10 +320,47 @@ impl StoreInner {
     false
   }
 
+  /// Has the thread wait for what will wake the guest of a synchronous call. If that is input of JavaScript's, which cannot
+  /// come then, this is true instead, and the guest's read will fail.
+  fn wait_in_place(&self, tasks: &Tasks) -> bool {
+    let refused = self.wasi_input().is_some_and(Input::refuse_if_wanted);
+    if !refused {
+      tasks.woken.sleeper.sleep(|| tasks.is_stopped(self));
+    }
+    refused
+  }
+
+  /// Lets guests read again, if their input was refused.
+  fn admit_input(&self, refused: bool) {
+    if refused && let Some(input) = self.wasi_input() {
+      input.refuse(false);
+    }
+  }
+
+  /// Lets go of a task that waits for what will wake it; `None` if it need not wait any more. Like one that computes, it
+  /// keeps the process alive, and its store is busy.
+  fn park(&self, env: RawEnv, tasks: &Tasks) -> Option<Progress> {
+    let input = self.wasi_input().is_some_and(Input::take_wanted);
+    if !tasks.home.depart(env) {
+      // The environment is ending, and nothing will be waited for.
+      return Some(Progress::Turn);
+    }
+    tasks.away.set(true);
+    tasks.parked.set(true);
+    if tasks.woken.park(self) {
+      return Some(if input { Progress::Input } else { Progress::Away });
+    }
+    tasks.away.set(false);
+    tasks.parked.set(false);
+    tasks.home.stay(env);
+    None
+  }
+
   /// The task is back; JavaScript will take it up.
   pub fn task_arrived(&self, env: RawEnv) {
     let Some(tasks) = self.tasks() else { return };
     tasks.away.set(false);
+    tasks.parked.set(false);
     self.call_core_hook(env, self.state.arrived(env));
   }
 
