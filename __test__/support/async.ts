@@ -17,3 +17,8 @@ export function openRuntime(t: ExecutionContext, options: object = {}): Runtime 
   t.teardown(() => runtime.close())
   return runtime
 }
+
+/** Continues when something has come about; a test that waits in vain runs into its own bound. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
+}
