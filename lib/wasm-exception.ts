@@ -6,6 +6,9 @@ import { Tag, tagOf } from './tag'
 import type { ArgsOf, ValueTypeLike } from './value-type'
 import { type WasmFrame, ownFrames } from './wasm-frame'
 
+/** The most parameters that a tag can have. */
+const MAX_VALUES = 1000
+
 /**
  * An exception of WebAssembly, after `WebAssembly.Exception` in browsers. A host function throws one for its guest to catch;
  * one that a guest throws and nobody catches comes out of the call. As a value of type `exnref` it is the same object
@@ -54,6 +57,11 @@ export class WasmException<P extends readonly ValueTypeLike[] = any> extends Was
       if (!(owner instanceof Tag)) throw new ArgumentError(`tag must be a Tag, but got ${describe(owner)}`)
       if (!Array.isArray(payloadOrIndex)) {
         throw new ArgumentError(`payload must be an array, but got ${describe(payloadOrIndex)}`)
+      }
+      const length = Number(payloadOrIndex.length)
+      if (!(length <= MAX_VALUES)) {
+        // Copying an array of that length would be the end of the process.
+        throw new ArgumentError(`payload must have at most ${MAX_VALUES} values, but has ${length}`)
       }
       const { core, index } = Tag.parts(owner)
       this.#core = core
