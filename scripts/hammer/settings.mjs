@@ -6,12 +6,17 @@ import { trapOf } from './wasmtime-side.mjs'
 /**
  * How an engine compiles and runs must show in no result. Proposals that V8 lacks have nobody else to be compared with.
  */
-const experimental = { customPageSizes: true, wideArithmetic: true, relaxedSimdDeterministic: true }
+const experimental = {
+  customPageSizes: true,
+  wideArithmetic: true,
+  relaxedSimdDeterministic: true,
+  nanCanonicalization: true,
+}
 const engines = [
   {},
   { optLevel: 'none', interruptible: false },
   { signalsBasedTraps: false, memoryReservation: 2 ** 16, memoryGuardSize: 0 },
-  { optLevel: 'speed-and-size', memoryReservation: 0, memoryGuardSize: 0, nanCanonicalization: true, debugInfo: true },
+  { optLevel: 'speed-and-size', memoryReservation: 0, memoryGuardSize: 0, debugInfo: true },
 ].map((options) => new Engine({ ...options, ...experimental }))
 
 const FUEL = 'module-smith fuel'
