@@ -308,6 +308,9 @@ export interface ExportInfo {
   type: ExternTypeInfo
 }
 
+/** The type of what a handle of a store stands for. */
+export declare function externType(store: StoreHandle, index: number): ExternTypeInfo
+
 /** The type of something that can be imported or exported. Which fields there are depends on `kind`. */
 export interface ExternTypeInfo {
   /** `func`, `memory`, `global`, `table` or `tag`. */
@@ -360,9 +363,6 @@ export interface FunctionInfo {
   paramNames: Array<string>
 }
 
-/** The type of a function. */
-export declare function funcType(store: StoreHandle, index: number): ExternTypeInfo
-
 /** Type of a global. */
 export interface GlobalConfig {
   content: string
@@ -371,9 +371,6 @@ export interface GlobalConfig {
 
 /** Makes a global in a store; gives its handle. */
 export declare function globalNew(store: StoreHandle, config: GlobalConfig, value: unknown): number
-
-/** The type of a global. */
-export declare function globalType(store: StoreHandle, index: number): ExternTypeInfo
 
 /** A host function of a linker, as JavaScript describes it. */
 export interface HostFuncConfig {
@@ -427,9 +424,6 @@ export interface MemoryConfig {
 
 /** Makes a memory in a store; gives its handle. */
 export declare function memoryNew(store: StoreHandle, config: MemoryConfig): number
-
-/** The type of a memory. */
-export declare function memoryType(store: StoreHandle, index: number): ExternTypeInfo
 
 /** Sizes of the pooling allocator: all memory for instances is reserved ahead, which makes instantiation cheaper. */
 export interface PoolingConfig {
@@ -520,14 +514,8 @@ export interface TableConfig {
 /** Makes a table in a store, filled with `init`; gives its handle. */
 export declare function tableNew(store: StoreHandle, config: TableConfig, init: unknown): number
 
-/** The type of a table. */
-export declare function tableType(store: StoreHandle, index: number): ExternTypeInfo
-
 /** Makes a tag in a store; gives its handle. */
 export declare function tagNew(store: StoreHandle, params: Array<string>): number
-
-/** The type of a tag. */
-export declare function tagType(store: StoreHandle, index: number): ExternTypeInfo
 
 /** Asynchronous calls and instantiations that have not settled. */
 export interface TaskStats {

@@ -107,7 +107,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   /** Types of the parameters and results. */
   get type(): FuncType {
     if (this.#type === undefined) {
-      const { params, results } = native.funcType(this.#core.handle, this.#index)
+      const { params, results } = native.externType(this.#core.handle, this.#index)
       this.#type = Object.freeze({
         params: Object.freeze((params ?? []) as ValueTypeName[]),
         results: Object.freeze((results ?? []) as ValueTypeName[]),

@@ -41,7 +41,7 @@ export class Global<T extends ValueTypeLike = any> {
 
   /** Its value type and whether it can be set. */
   get type(): GlobalType {
-    const { content, mutable } = native.globalType(this.#core.handle, this.#index)
+    const { content, mutable } = native.externType(this.#core.handle, this.#index)
     return { content: content as ValueTypeName, mutable: mutable ?? false }
   }
 

@@ -63,7 +63,7 @@ export class Memory {
 
   /** The limits that it was made with. */
   get type(): MemoryType {
-    const { minimum, maximum, is64, shared, pageSize } = native.memoryType(this.#handle, this.#index)
+    const { minimum, maximum, is64, shared, pageSize } = native.externType(this.#handle, this.#index)
     return {
       minimum: minimum ?? 0,
       ...(maximum == null ? {} : { maximum }),

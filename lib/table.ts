@@ -43,7 +43,7 @@ export class Table {
 
   /** Its element type and the limits that it was made with. */
   get type(): TableType {
-    const { element, minimum, maximum, is64 } = native.tableType(this.#core.handle, this.#index)
+    const { element, minimum, maximum, is64 } = native.externType(this.#core.handle, this.#index)
     return {
       element: element as ValueTypeName,
       minimum: minimum ?? 0,

@@ -44,7 +44,7 @@ export class Tag<P extends readonly ValueTypeLike[] = any> {
 
   /** Types of the values that its exceptions carry. */
   get type(): TagType {
-    return { params: (native.tagType(this.#core.handle, this.#index).params ?? []) as ValueTypeName[] }
+    return { params: (native.externType(this.#core.handle, this.#index).params ?? []) as ValueTypeName[] }
   }
 
   /** @internal */

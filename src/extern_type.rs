@@ -1,9 +1,15 @@
-//! Types of imports, exports and handles as plain objects, and as text for messages. Lives on: any thread.
+//! Types of imports, exports and handles as plain objects, and as text for messages. Lives on: any thread, but for
+//! [`extern_type`].
 
+use napi::JsValue;
+use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
-use wasmtime::{ExternType, GlobalType, MemoryType, Mutability, TableType, TagType};
+use wasmtime::{AsContextMut, ExternType, GlobalType, MemoryType, Mutability, TableType, TagType};
 
+use crate::failure::Failure;
+use crate::raw_env::{RawEnv, Value};
 use crate::signature::{ref_type_name, signature_text, type_name};
+use crate::store::StoreInner;
 
 /// The type of something that can be imported or exported. Which fields there are depends on `kind`.
 #[napi(object)]
@@ -65,7 +71,7 @@ pub fn memory_info(memory: &MemoryType) -> ExternTypeInfo {
   }
 }
 
-pub fn global_info(global: &GlobalType) -> ExternTypeInfo {
+fn global_info(global: &GlobalType) -> ExternTypeInfo {
   ExternTypeInfo {
     kind: "global".into(),
     content: Some(type_name(global.content())),
@@ -74,7 +80,7 @@ pub fn global_info(global: &GlobalType) -> ExternTypeInfo {
   }
 }
 
-pub fn table_info(table: &TableType) -> ExternTypeInfo {
+fn table_info(table: &TableType) -> ExternTypeInfo {
   ExternTypeInfo {
     kind: "table".into(),
     element: Some(ref_type_name(table.element())),
@@ -92,6 +98,28 @@ fn tag_info(tag: &TagType) -> ExternTypeInfo {
     results: Some(tag.ty().results().map(|ty| type_name(&ty)).collect()),
     ..Default::default()
   }
+}
+
+/// The type of what a handle of a store stands for.
+#[napi(catch_unwind)]
+pub fn extern_type(
+  env: Env,
+  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
+  index: u32,
+) -> napi::Result<ExternTypeInfo> {
+  let raw = RawEnv(env.raw());
+  let read = || {
+    let store = StoreInner::of(raw, Value(store.raw()))?;
+    let item = store.extern_at(index)?;
+    if let Some(prepared) = store.export_func(index) {
+      // Known also while the store is in use.
+      // SAFETY: the store keeps it as long as it lives, and `store` pins that.
+      let signature = unsafe { &*prepared }.signature();
+      return Ok(extern_info(&ExternType::Func(signature.ty.clone())));
+    }
+    store.with(|mut ctx| extern_info(&item.ty(ctx.as_context_mut())))
+  };
+  read().map_err(|failure: Failure| failure.into_napi(raw))
 }
 
 /// A type in a message: `func (i32) i32`, `memory {min 1, max 2}`, `global mut i32`, `table funcref {min 10}`.

@@ -9,7 +9,6 @@ use napi_derive::napi;
 use wasmtime::ValRaw;
 
 use crate::export_func::{ExportFunc, INLINE};
-use crate::extern_type::{ExternTypeInfo, extern_info};
 use crate::failure::{Failure, FailureKind};
 use crate::host_call::HostBinding;
 use crate::host_definition::{HostFuncConfig, NO_SLOT, host_func, store_func};
@@ -38,27 +37,6 @@ pub fn func_new(
     store.with(|ctx| store.register(func.into(), ctx))
   };
   make().map_err(|failure| failure.into_napi(raw))
-}
-
-/// The type of a function.
-#[napi(catch_unwind)]
-pub fn func_type(
-  env: Env,
-  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
-  index: u32,
-) -> napi::Result<ExternTypeInfo> {
-  let raw = RawEnv(env.raw());
-  let read = || {
-    let store = StoreInner::of(raw, Value(store.raw()))?;
-    let func = store.func_at(index)?;
-    if let Some(prepared) = store.export_func(index) {
-      // SAFETY: the store keeps it as long as it lives, and `store` pins that.
-      let signature = unsafe { &*prepared }.signature();
-      return Ok(extern_info(&wasmtime::ExternType::Func(signature.ty.clone())));
-    }
-    store.with(|ctx| extern_info(&wasmtime::ExternType::Func(func.ty(&ctx))))
-  };
-  read().map_err(|failure| failure.into_napi(raw))
 }
 
 /// The prepared call of a function handle.

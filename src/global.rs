@@ -5,7 +5,6 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::{AsContextMut, Extern, Global, GlobalType, Mutability, RootScope, StoreContextMut};
 
-use crate::extern_type::{ExternTypeInfo, global_info};
 use crate::failure::{Failure, FailureKind};
 use crate::float_bits::{Floats, float_from_bits};
 use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
@@ -52,22 +51,6 @@ pub fn global_new(
     })
   };
   make().map_err(|failure| failure.into_napi(raw))
-}
-
-/// The type of a global.
-#[napi(catch_unwind)]
-pub fn global_type(
-  env: Env,
-  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
-  index: u32,
-) -> napi::Result<ExternTypeInfo> {
-  let raw = RawEnv(env.raw());
-  let read = || {
-    let store = StoreInner::of(raw, Value(store.raw()))?;
-    let global = global_at(&store, index)?;
-    store.with(|ctx| global_info(&global.ty(&ctx)))
-  };
-  read().map_err(|failure| failure.into_napi(raw))
 }
 
 #[cold]

@@ -6,7 +6,6 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::{AsContextMut, Extern, Memory, MemoryTypeBuilder};
 
-use crate::extern_type::{ExternTypeInfo, memory_info};
 use crate::failure::{Failure, FailureKind};
 use crate::raw_call::{ARGS, index_arg, number, raw_functions, size_arg, store_arg};
 use crate::raw_env::{RawEnv, Value};
@@ -61,22 +60,6 @@ pub fn memory_new(
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
 pub fn pages(number: f64) -> u64 {
   number as u64
-}
-
-/// The type of a memory.
-#[napi(catch_unwind)]
-pub fn memory_type(
-  env: Env,
-  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
-  index: u32,
-) -> napi::Result<ExternTypeInfo> {
-  let raw = RawEnv(env.raw());
-  let read = || {
-    let store = StoreInner::of(raw, Value(store.raw()))?;
-    let memory = memory_at(&store, index)?;
-    store.with(|ctx| memory_info(&memory.ty(&ctx)))
-  };
-  read().map_err(|failure| failure.into_napi(raw))
 }
 
 /// Bytes that the memory has now.

@@ -5,7 +5,6 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::{AsContextMut, Extern, Ref, Table, TableType, ValType};
 
-use crate::extern_type::{ExternTypeInfo, table_info};
 use crate::failure::{Failure, FailureKind};
 use crate::global::{read_val, with_ready};
 use crate::raw_call::{ARGS, index_arg, number, raw_functions, size_arg, store_arg};
@@ -81,22 +80,6 @@ pub fn table_new(
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
 fn elements(number: f64) -> u32 {
   number as u32
-}
-
-/// The type of a table.
-#[napi(catch_unwind)]
-pub fn table_type(
-  env: Env,
-  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
-  index: u32,
-) -> napi::Result<ExternTypeInfo> {
-  let raw = RawEnv(env.raw());
-  let read = || {
-    let store = StoreInner::of(raw, Value(store.raw()))?;
-    let table = table_at(&store, index)?;
-    store.with(|ctx| table_info(&table.ty(&ctx)))
-  };
-  read().map_err(|failure| failure.into_napi(raw))
 }
 
 fn table_arg(env: RawEnv, args: &[Value; ARGS]) -> Result<(StorePin, Table, ValType), Failure> {

@@ -5,7 +5,6 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::{AsContextMut, Extern, Tag, TagType};
 
-use crate::extern_type::{ExternTypeInfo, extern_info};
 use crate::failure::Failure;
 use crate::raw_env::{RawEnv, Value};
 use crate::signature::parse_func_type;
@@ -35,20 +34,4 @@ pub fn tag_new(
     })?
   };
   make().map_err(|failure: Failure| failure.into_napi(raw))
-}
-
-/// The type of a tag.
-#[napi(catch_unwind)]
-pub fn tag_type(
-  env: Env,
-  #[napi(ts_arg_type = "StoreHandle")] store: Unknown,
-  index: u32,
-) -> napi::Result<ExternTypeInfo> {
-  let raw = RawEnv(env.raw());
-  let read = || {
-    let store = StoreInner::of(raw, Value(store.raw()))?;
-    let tag = tag_at(&store, index)?;
-    store.with(|ctx| extern_info(&wasmtime::ExternType::Tag(tag.ty(&ctx))))
-  };
-  read().map_err(|failure: Failure| failure.into_napi(raw))
 }
