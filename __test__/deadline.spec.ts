@@ -49,7 +49,7 @@ test('a call that does not end is stopped, and says where it was', (t) => {
   t.is(error.frames[0]!.functionName, 'loop')
   t.true(took >= 100)
   t.is(guest.exports['add'](1, 2), 3)
-  t.is(func('add').callWith({ timeoutMs: 1000 }, 3, 4), 7)
+  t.is(func('add').callWith({ timeoutMs: 60_000 }, 3, 4), 7)
 })
 
 for (const name of ['catchAll', 'recurse']) {
@@ -93,17 +93,17 @@ test('nested: the earliest deadline counts, also that of an outer call', (t) => 
   const inner: unknown[] = []
   for (const call of [() => func('loop').callWith({ timeoutMs: 60_000 }), () => guest.exports['loop']()]) {
     host.run = () => void inner.push(thrownBy(call))
-    t.regex(t.throws(() => func('callThenLoop').callWith({ timeoutMs: 30 }), interrupted)!.message, /after 30 ms/)
+    t.regex(t.throws(() => func('callThenLoop').callWith({ timeoutMs: 300 }), interrupted)!.message, /after 300 ms/)
   }
   t.is(inner.length, 2)
-  for (const error of inner) t.regex((error as Error).message, /after 30 ms/)
+  for (const error of inner) t.regex((error as Error).message, /after 300 ms/)
   t.is(guest.exports['add'](1, 2), 3)
 })
 
 test('nested: after an inner call with a deadline the outer deadline still holds', (t) => {
   const { func, host } = makeGuest(openRuntime(t))
   host.run = () => func('add').callWith({ timeoutMs: 60_000 }, 1, 2)
-  t.regex(t.throws(() => func('callThenLoop').callWith({ timeoutMs: 30 }), interrupted)!.message, /after 30 ms/)
+  t.regex(t.throws(() => func('callThenLoop').callWith({ timeoutMs: 300 }), interrupted)!.message, /after 300 ms/)
 })
 
 test('time in host functions counts, and the guest stops as soon as it goes on', (t) => {
@@ -111,9 +111,9 @@ test('time in host functions counts, and the guest stops as soon as it goes on',
   let calls = 0
   host.run = () => {
     calls += 1
-    spend(20)
+    spend(400)
   }
-  t.throws(() => func('callTwice').callWith({ timeoutMs: 10 }), interrupted)
+  t.throws(() => func('callTwice').callWith({ timeoutMs: 300 }), interrupted)
   t.is(calls, 1)
 })
 
@@ -121,11 +121,11 @@ test('what a host function throws after the deadline comes out all the same', (t
   const { func, host } = makeGuest(openRuntime(t))
   const thrown = new Error('mine')
   host.run = () => {
-    spend(20)
+    spend(400)
     throw thrown
   }
   t.is(
-    thrownBy(() => func('callTwice').callWith({ timeoutMs: 10 })),
+    thrownBy(() => func('callTwice').callWith({ timeoutMs: 300 })),
     thrown,
   )
 })
@@ -181,7 +181,7 @@ test('context and deadline go together', (t) => {
   runtime.newHostModuleBuilder('host').newFunctionBuilder()
     .withModuleFunc((guest) => void (seen = guest.context), [], []).export('call').instantiate() // prettier-ignore
   const guest = runtime.instantiate(guestText, { name: '', context: 'outer' })
-  t.throws(() => guest.exportedFunction('callThenLoop')!.callWith({ timeoutMs: 20, context: 'inner' }), interrupted)
+  t.throws(() => guest.exportedFunction('callThenLoop')!.callWith({ timeoutMs: 300, context: 'inner' }), interrupted)
   t.is(seen, 'inner')
   t.is(guest.context, 'outer')
 })
@@ -196,8 +196,8 @@ test('start functions: the start section and _start are stopped, and the instanc
       t.is(runtime.module('named'), undefined)
     }
   }
-  const guest = runtime.instantiate('(module (func (export "f") (result i32) i32.const 1))', { timeoutMs: 20 })
-  spend(30)
+  const guest = runtime.instantiate('(module (func (export "f") (result i32) i32.const 1))', { timeoutMs: 300 })
+  spend(400)
   t.is(guest.exports['f'](), 1)
 })
 
@@ -286,20 +286,20 @@ test('a time must be a number of milliseconds', (t) => {
 
 test('wrong arguments, traps and closed instances are what they are without a deadline', (t) => {
   const { func, guest } = makeGuest(openRuntime(t))
-  t.throws(() => func('add').callWith({ timeoutMs: 50 }, 1), { message: /expected 2 params, but passed 1/ })
-  t.throws(() => func('add').callWith({ timeoutMs: 50 }, 1, 'x'), { instanceOf: TypeError })
+  t.throws(() => func('add').callWith({ timeoutMs: 60_000 }, 1), { message: /expected 2 params, but passed 1/ })
+  t.throws(() => func('add').callWith({ timeoutMs: 60_000 }, 1, 'x'), { instanceOf: TypeError })
   const trapping = openRuntime(t).instantiate('(module (func (export "f") unreachable))')
-  t.throws(() => trapping.exportedFunction('f')!.callWith({ timeoutMs: 50 }), { instanceOf: TrapError })
+  t.throws(() => trapping.exportedFunction('f')!.callWith({ timeoutMs: 60_000 }), { instanceOf: TrapError })
   const add = func('add')
   guest.close(3)
-  t.throws(() => add.callWith({ timeoutMs: 50 }, 1, 2), { code: 'EXIT' })
+  t.throws(() => add.callWith({ timeoutMs: 60_000 }, 1, 2), { code: 'EXIT' })
 })
 
 test('a host function may close the instance whose call has a deadline', (t) => {
   const { func, guest, host } = makeGuest(openRuntime(t))
   const loop = func('callThenLoop')
   host.run = () => guest.close(5)
-  t.throws(() => loop.callWith({ timeoutMs: 30 }), interrupted)
+  t.throws(() => loop.callWith({ timeoutMs: 300 }), interrupted)
   t.is(guest.exitCode, 5)
 })
 
@@ -309,24 +309,29 @@ test('async mode: a plain call with a deadline, whatever the length of a slice',
     const { host } = makeGuest(runtime)
     const guest = await runtime.instantiateAsync(guestText, { name: '' })
     const func = (name: string) => guest.exportedFunction(name)!
-    const began = performance.now()
-    t.regex(t.throws(() => func('loop').callWith({ timeoutMs: 20 }), interrupted)!.message, /after 20 ms/)
-    if (sliceMs === 1000) t.true(performance.now() - began < 900)
+    // A busy machine may take its time now and then; a deadline that waits for the slice takes it always.
+    let least = Infinity
+    for (let attempt = 0; attempt < 5 && least >= 900; attempt++) {
+      const began = performance.now()
+      t.regex(t.throws(() => func('loop').callWith({ timeoutMs: 20 }), interrupted)!.message, /after 20 ms/)
+      least = Math.min(least, performance.now() - began)
+    }
+    if (sliceMs === 1000) t.true(least < 900)
     let calls = 0
     host.run = () => {
       calls += 1
-      spend(20)
+      spend(400)
     }
-    t.throws(() => func('callTwice').callWith({ timeoutMs: 10 }), interrupted)
+    t.throws(() => func('callTwice').callWith({ timeoutMs: 300 }), interrupted)
     t.is(calls, 1)
     let inner: unknown
     host.run = () => {
       inner = thrownBy(() => func('loop').call())
     }
-    t.throws(() => func('callTwice').callWith({ timeoutMs: 20 }), interrupted)
+    t.throws(() => func('callTwice').callWith({ timeoutMs: 300 }), interrupted)
     t.true(inner instanceof InterruptedError)
     host.run = () => undefined
-    t.is(func('add').callWith({ timeoutMs: 20 }, 1, 2), 3)
+    t.is(func('add').callWith({ timeoutMs: 60_000 }, 1, 2), 3)
     t.is(await func('add').callAsync(1, 2), 3)
   }
 })

@@ -1,10 +1,10 @@
 // Listeners of calls between host and guest, in async mode.
-import { setImmediate, setTimeout } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 
 import test, { type ExecutionContext } from 'ava'
 
 import { ExitError, InterruptedError, type ModuleInstance, type Runtime } from '../index.mjs'
-import { never, openRuntime } from './support/async.ts'
+import { keep, never, openRuntime, until } from './support/async.ts'
 import { Recorder } from './support/listening.ts'
 
 const GUEST = `(module $guest
@@ -45,7 +45,7 @@ test('after comes when the promise of the host function is fulfilled', async (t)
   let release: (value: number) => void = () => {}
   const { guest } = await world(t, recorder, () => new Promise((resolve) => (release = resolve)))
   const result = guest.exports['call'].async(1)
-  await setImmediate()
+  await until(() => recorder.events.length >= 2)
   t.deepEqual(recorder.text, ['0 before call 1', '1 before wait 1'])
   release(7)
   t.is(await result, 7)
@@ -138,7 +138,7 @@ test('an interruption aborts the host function that is waited for, and then its 
   let release: (value: number) => void = () => {}
   const { guest } = await world(t, recorder, () => new Promise((resolve) => (release = resolve)))
   const call = guest.exportedFunction('call')
-  const error = await t.throwsAsync(call!.callAsyncWith({ timeoutMs: 5 }, 1), { instanceOf: InterruptedError })
+  const error = await t.throwsAsync(call!.callAsyncWith({ timeoutMs: 300 }, 1), { instanceOf: InterruptedError })
   t.deepEqual(
     recorder.text.slice(2).map((text) => text.slice(0, 12)),
     ['1 abort wait', '0 abort call'],
@@ -158,7 +158,7 @@ test('a host function that is waited for is closed with its guest even if nobody
   const recorder = new Recorder((definition) => definition.isHost)
   const { guest } = await world(t, recorder, never)
   const call = guest.exports['call'].async(1)
-  await setImmediate()
+  await until(() => recorder.events.length >= 1)
   t.deepEqual(recorder.text, ['0 before wait 1'])
   guest.close(4)
   await t.throwsAsync(call, { instanceOf: ExitError })
@@ -175,7 +175,8 @@ test('close ends calls that compute, wait or are queued, each once', async (t) =
     other.exports['spin'].async(),
     other.exports['inner'].async(3),
   ]
-  await setTimeout(20)
+  keep(t, guest, other)
+  await until(() => recorder.events.length >= 5)
   runtime.close(5)
   for (const call of calls) await t.throwsAsync(call)
   t.deepEqual(recorder.unpaired, [])

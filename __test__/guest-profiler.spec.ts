@@ -11,7 +11,7 @@ import {
   type Runtime,
   Store,
 } from '../index.mjs'
-import { openRuntime } from './support/async.ts'
+import { openRuntime, until } from './support/async.ts'
 
 const GUEST = `(module $spinner
   (import "env" "host" (func $host))
@@ -87,11 +87,16 @@ test('samples of an async guest are taken on whichever thread it computes', asyn
 
 test('a longer interval gives fewer samples, and slices go on as before', async (t) => {
   const guest = await world(t).instantiateAsync(GUEST, { name: '' })
-  const counts: number[] = []
-  for (const intervalMs of [1, 20]) {
-    const profiler = guest.startProfiling({ intervalMs })
-    await guest.exports['run'].async(ROUNDS * 5)
-    counts.push(parse(profiler.finish()).stacks.length)
+  let counts: number[] = []
+  // On a busy machine ticks come together, and a fast one may be done before the second sample: then once more.
+  const isClear = () => (counts[1] ?? 0) >= 1 && (counts[1] ?? 0) * 4 < (counts[0] ?? 0)
+  for (let attempt = 0; attempt < 5 && !isClear(); attempt++) {
+    counts = []
+    for (const intervalMs of [1, 20]) {
+      const profiler = guest.startProfiling({ intervalMs })
+      await guest.exports['run'].async(ROUNDS * 5)
+      counts.push(parse(profiler.finish()).stacks.length)
+    }
   }
   t.true((counts[1] ?? 0) * 4 < (counts[0] ?? 0), counts.join())
   t.true((counts[1] ?? 0) >= 1)
@@ -109,15 +114,20 @@ test('a profile can be begun and finished while the guest runs', async (t) => {
   sync.exports['runTwice'](ROUNDS)
   t.true(parse(bytes ?? new Uint8Array()).stacks.length >= 1)
   const guest = await runtime.instantiateAsync(GUEST, { name: '' })
-  const run = guest.exports['run'].async(ROUNDS * 5)
-  const away = guest.startProfiling()
-  await new Promise((resolve) => setTimeout(resolve, 20))
-  const { stacks } = parse(away.finish())
+  let stacks: string[] = []
+  // How much of its time the profile sees depends on the machine; a test that waits in vain runs into its own bound.
+  while (stacks.length === 0) {
+    const run = guest.exports['run'].async(ROUNDS * 5)
+    await until(() => runtime.stats().tasks.pool > 0 || runtime.stats().tasks.home === 0)
+    const away = guest.startProfiling()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    stacks = parse(away.finish()).stacks
+    await run
+  }
   t.true(
     stacks.every((stack) => stack === 'run>hot'),
     stacks.join(),
   )
-  await run
 })
 
 test('a profile outlives its store, and another can follow it', (t) => {

@@ -93,7 +93,7 @@ test('a guest that sleeps inside a host function of another call', async (t) => 
   )
   const instance = await runtime.instantiateAsync(source, { wasi: {} })
   t.is(await instance.exports['outer'].async(), 0)
-  const slow = source.replaceAll('2000000', '2000000').replace('(i32.add (call $call)', '(i32.add (i32.const 5)')
+  const slow = source.replace('(i32.add (call $call)', '(i32.add (i32.const 5)')
   const other = await runtime.instantiateAsync(slow, { wasi: {} })
   t.is(await other.exports['outer'].async(), 5)
 })

@@ -8,7 +8,7 @@
  * is said in `hammer/parts.mjs`.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,9 +35,11 @@ const folder = mkdtempSync(join(tmpdir(), 'node-wasmtime-hammer-'))
 
 function start(name, seed, ms, rounds, modules) {
   const stepFile = join(folder, 'step')
+  // A process that dies before its first step must not be taken for the one before.
+  writeFileSync(stepFile, '')
   const args = ['--expose-gc', fileURLToPath(new URL('hammer/run-part.mjs', import.meta.url)), name, seed, ms, rounds]
   if (modules !== undefined) args.push(modules)
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args.map(String), {
       cwd: root,
       env: { ...process.env, HAMMER_STEP: stepFile },
@@ -50,6 +52,7 @@ function start(name, seed, ms, rounds, modules) {
     }, ms + HANG_MS)
     child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text))
     child.stderr.setEncoding('utf8').on('data', (text) => (stderr = (stderr + text).slice(-20_000)))
+    child.on('error', reject)
     child.on('close', (status, signal) => {
       clearTimeout(timer)
       resolve({ status, signal, hangs, stdout, stderr, step: readFileSync(stepFile, 'utf8').trim() })
@@ -57,8 +60,8 @@ function start(name, seed, ms, rounds, modules) {
   })
 }
 
-/** What became of a process: its report, or what is wrong and the seed of the round. */
-function judge({ status, signal, hangs, stdout, stderr, step }, ms) {
+/** What became of a process that began with the seed `first`: its report, or what is wrong and the seed of the round. */
+function judge({ status, signal, hangs, stdout, stderr, step }, first, ms) {
   const last = stdout.trimEnd().split('\n').at(-1) ?? ''
   let report
   try {
@@ -66,7 +69,8 @@ function judge({ status, signal, hangs, stdout, stderr, step }, ms) {
   } catch {
     report = {}
   }
-  const seed = Number.parseInt(step, 10)
+  const doing = Number.parseInt(step, 10)
+  const seed = Number.isNaN(doing) ? first : doing
   if (report.failed !== undefined) return { ...report.failed, step }
   if (hangs) return { seed, step, error: `hangs\n${stderr}` }
   if (status !== 0 || signal !== null || report.rounds === undefined) {
@@ -98,7 +102,7 @@ async function runPart(name, { seed, ms, rounds, withModules }) {
     const time = rounds === undefined ? Math.max(500, Math.min(left, PROCESS_MS)) : MAX_MS
     const count = Math.min(wanted, BATCH, rounds ?? Math.ceil((time / 1000) * MODULES_A_SECOND))
     const modules = withModules && kind !== undefined ? await makeModules(kind, next, count) : undefined
-    const outcome = judge(await start(name, next, time, wanted, modules), rounds === undefined ? time : 0)
+    const outcome = judge(await start(name, next, time, wanted, modules), next, rounds === undefined ? time : 0)
     if (modules !== undefined) rmSync(modules, { recursive: true, force: true })
     if (outcome.error === undefined) {
       total.rounds += outcome.rounds

@@ -17,10 +17,11 @@ import { fileURLToPath } from 'node:url'
 import { Runtime, wasiOutputOf } from '../index.mjs'
 import { ownPrograms } from './lib/wasi-programs.mjs'
 
+/** A bound against hangs. */
 const TIMEOUT = 60_000
 const suites = ['assemblyscript', 'c', 'rust']
 
-/** A bound against hangs of a program that may never return to the event loop. */
+/** Runs a program with `node:wasi`, in a process of its own, for it may never return to the event loop. */
 const control = fileURLToPath(new URL('lib/node-wasi.mjs', import.meta.url))
 
 function officialPrograms(folder) {
@@ -81,7 +82,7 @@ function ways(runtime, program) {
     preopens: folder === undefined ? {} : { '/': { path: folder, write: true } },
   })
   return {
-    sync: (folder) => text(runtime.runCommandSync(bytes, { wasi: wasi(folder) })),
+    sync: (folder) => text(runtime.runCommandSync(bytes, { wasi: wasi(folder), timeoutMs: TIMEOUT })),
     async: async (folder) => text(await runtime.runCommand(bytes, { wasi: wasi(folder), timeoutMs: TIMEOUT })),
     'node:wasi': (folder) => {
       const options = { encoding: 'utf8', input: stdin, timeout: TIMEOUT }

@@ -22,3 +22,8 @@ export function openRuntime(t: ExecutionContext, options: object = {}): Runtime 
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
 }
+
+/** Holds objects until the end of a test: a guest that waits for a promise which nobody can settle is collected otherwise. */
+export function keep(t: ExecutionContext, ...objects: object[]): void {
+  t.teardown(() => void objects)
+}

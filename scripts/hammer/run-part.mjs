@@ -4,13 +4,14 @@
  * doing just now stands in the file that HAMMER_STEP names, for who finds the process dead.
  */
 import { existsSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { join } from 'node:path'
 
 import { parts } from './parts.mjs'
 
 const [name, first, milliseconds, most, folder] = process.argv.slice(2)
 const { kind, load } = parts[name]
-const log = openSync(process.env.HAMMER_STEP ?? '/dev/null', 'w')
+const log = openSync(process.env.HAMMER_STEP ?? devNull, 'w')
 const WIDTH = 300
 /** Turns of the event loop in which what is unreachable goes. */
 const TURNS = 200
