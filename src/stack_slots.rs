@@ -56,6 +56,7 @@ pub fn raw_from_slots(kind: ValueKind, slots: &mut impl Iterator<Item = u64>) ->
 }
 
 /// A number or vector as one slot, or two.
+#[inline]
 pub fn val_to_slots(val: &Val) -> [Option<u64>; 2] {
   let (kind, raw) = match val {
     Val::I32(number) => (ValueKind::I32, ValRaw::i32(*number)),
@@ -70,11 +71,13 @@ pub fn val_to_slots(val: &Val) -> [Option<u64>; 2] {
 }
 
 /// The next value of a stack, as `raw_from_slots` reads it.
+#[inline]
 pub fn val_from_slots(kind: ValueKind, slots: &mut impl Iterator<Item = u64>) -> Val {
   val_from_raw(kind, &raw_from_slots(kind, slots))
 }
 
 /// A number or vector as Wasmtime's value.
+#[inline]
 pub fn val_from_raw(kind: ValueKind, raw: &ValRaw) -> Val {
   match kind {
     ValueKind::I32 => Val::I32(raw.get_i32()),

@@ -386,17 +386,7 @@ impl StoreInner {
       return Err(Failure::stack_overflow());
     }
     self.calls.set(self.calls.get().wrapping_add(1));
-    if self.armed.get() {
-      return self.enter_watched(run);
-    }
-    let _entry = self.drive_entry();
-    self.with(run)
-  }
-
-  /// As `enter`, where a deadline may end it.
-  #[cold]
-  fn enter_watched<R>(&self, run: impl FnOnce(StoreContextMut<'_, StoreData>) -> R) -> Result<R, Failure> {
-    let _watch = self.watch()?;
+    let _watch = self.watch_if_armed()?;
     let _entry = self.drive_entry();
     self.with(run)
   }

@@ -71,6 +71,8 @@ pub struct TimeLimit<'a> {
 }
 
 impl Drop for TimeLimit<'_> {
+  // Most entries have none.
+  #[cold]
   fn drop(&mut self) {
     self.store.deadline.set(self.outer);
     self.store.rearm();
@@ -130,9 +132,15 @@ impl StoreInner {
     !self.is_closed() && self.tasks().is_some_and(crate::tasks::Tasks::is_waiting_interrupted)
   }
 
-  /// Begins an entry into wasm if a deadline, or an interruption, may concern it. Fails if it is time already.
+  /// Begins an entry into wasm: under a watch if a deadline, or an interruption, may concern it.
+  #[inline]
+  pub fn watch_if_armed(&self) -> Result<Option<Watch<'_>>, Failure> {
+    if self.is_armed() { self.watch().map(Some) } else { Ok(None) }
+  }
+
+  /// Begins an entry into wasm that a deadline, or an interruption, may concern. Fails if it is time already.
   #[cold]
-  pub fn watch(&self) -> Result<Watch<'_>, Failure> {
+  fn watch(&self) -> Result<Watch<'_>, Failure> {
     let limit = self.limit_time_to(self.standing.get());
     if self.must_stop() {
       return Err(self.interrupted());

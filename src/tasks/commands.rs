@@ -129,7 +129,7 @@ impl StoreInner {
 
 impl StoreInner {
   fn begin_in_place(&self, env: RawEnv, tasks: &Tasks, id: u32, running: &Running<'_>) -> Result<(), Failure> {
-    let _watch = if self.is_armed() { Some(self.watch()?) } else { None };
+    let _watch = self.watch_if_armed()?;
     let _in_place = InPlace::new(tasks, true);
     self.begin(tasks, id)?;
     self.advance(env, tasks, running, true).map(|_| ())

@@ -131,7 +131,6 @@ impl StoreInner {
     if !in_place {
       tasks.calls.set(0);
     }
-    let mut input_refused = false;
     loop {
       if !tasks.has_root() {
         return Ok(self.break_down(env, tasks));
@@ -142,7 +141,6 @@ impl StoreInner {
       }
       self.cover();
       let polled = tasks.arrived.take().unwrap_or_else(|| tasks.poll_safely());
-      self.admit_input(std::mem::take(&mut input_refused));
       if polled.is_ready() {
         if !tasks.has_root() {
           return Ok(self.break_down(env, tasks));
@@ -186,7 +184,7 @@ impl StoreInner {
             return Ok(Progress::Turn);
           }
           if in_place {
-            input_refused = self.wait_in_place(tasks);
+            self.wait_in_place(tasks);
           } else if !self.is_closed() && !tasks.has_yielded() {
             if let Some(progress) = self.park(env, tasks) {
               return Ok(progress);
@@ -321,24 +319,24 @@ impl StoreInner {
   }
 
   /// Has the thread wait for what will wake the guest of a synchronous call. If that is input of JavaScript's, which cannot
-  /// come then, this is true instead, and the guest's read will fail.
-  fn wait_in_place(&self, tasks: &Tasks) -> bool {
-    let refused = self.wasi_input().is_some_and(Input::refuse_if_wanted);
-    if !refused {
-      tasks.woken.sleeper.sleep(|| tasks.is_stopped(self));
-    }
-    refused
-  }
-
-  /// Lets guests read again, if their input was refused.
-  fn admit_input(&self, refused: bool) {
-    if refused && let Some(input) = self.wasi_input() {
-      input.refuse(false);
+  /// come then, the guest goes on at once, and its read fails.
+  #[cold]
+  fn wait_in_place(&self, tasks: &Tasks) {
+    match self.wasi_input().filter(|input| input.refuse_if_wanted()) {
+      Some(input) => {
+        self.cover();
+        tasks.arrived.set(Some(tasks.poll_safely()));
+        input.refuse(false);
+      }
+      None => {
+        tasks.woken.sleeper.sleep(|| tasks.is_stopped(self));
+      }
     }
   }
 
   /// Lets go of a task that waits for what will wake it; `None` if it need not wait any more. Like one that computes, it
   /// keeps the process alive, and its store is busy.
+  #[cold]
   fn park(&self, env: RawEnv, tasks: &Tasks) -> Option<Progress> {
     let input = self.wasi_input().is_some_and(Input::take_wanted);
     if !tasks.home.depart(env) {

@@ -46,6 +46,7 @@ impl HostBinding {
   }
 
   /// Calls the function with natural values, or with the array of the stack style.
+  #[inline]
   fn invoke(&self, env: RawEnv, store: &StoreInner, params: &[Val], array: Option<Value>) -> Result<Value, Failure> {
     let undefined = env.undefined();
     let function = self.func.callback(env).ok_or_else(|| self.collected())?;
@@ -62,8 +63,7 @@ impl HostBinding {
         *arg = if let Some(value) = val_to_js(env, param) {
           value.map_err(|_| Failure::Pending)?
         } else {
-          let reference = store.with_even_closed(|ctx| store.val_to_reference(env, ctx, *param))??;
-          store.reference_value(env, reference)?
+          reference_argument(env, store, *param)?
         };
       }
       env.call(undefined, function, args)
@@ -115,7 +115,21 @@ impl HostBinding {
       *result = val_from_raw(kind, &raw);
       return Ok(());
     }
-    let ty = self.signature.ty.result(place).ok_or_else(wrong)?;
+    self.put_reference(env, store, index, value, result)
+  }
+
+  /// Apart from `put`, whose numbers are the hot path.
+  #[cold]
+  fn put_reference(
+    &self,
+    env: RawEnv,
+    store: &StoreInner,
+    index: Option<usize>,
+    value: Value,
+    result: &mut Val,
+  ) -> Result<(), Failure> {
+    let wrong = || self.wrong_result(env, index, value);
+    let ty = self.signature.ty.result(index.unwrap_or(0)).ok_or_else(wrong)?;
     let ready = store.prepare(env, &ty, value)?.ok_or_else(wrong)?;
     // Rooted in the scope of the host call, which lasts until its results are in wasm.
     *result = store.with_allocating(|ctx| store.finish(ctx, &ty, ready))??.ok_or_else(wrong)?;
@@ -220,4 +234,11 @@ impl HostBinding {
     self.release_stack(&mut place);
     result.map(|_| ())
   }
+}
+
+/// A reference that wasm passes, for JavaScript.
+#[cold]
+fn reference_argument(env: RawEnv, store: &StoreInner, val: Val) -> Result<Value, Failure> {
+  let reference = store.with_even_closed(|ctx| store.val_to_reference(env, ctx, val))??;
+  store.reference_value(env, reference)
 }
