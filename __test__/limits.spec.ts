@@ -468,3 +468,20 @@ test('async mode: onGrow is refused with the reason', async (t) => {
   new Linker(engine).instantiate(store, module)
   await t.throwsAsync(openRuntime(t, { limits: { onGrow } }).instantiateAsync('(module)', { name: 'n' }), refused)
 })
+
+test('a start function that grows an imported memory of no pages is answered with -1, as at any other time', async (t) => {
+  const engine = new Engine()
+  const module = Module.compileSync(
+    engine,
+    `(module (import "m" "memory" (memory 0 5)) (global (export "g") (mut i32) (i32.const 7))
+      (func $s (global.set 0 (memory.grow (i32.const 1)))) (start $s))`,
+  )
+  for (const mode of ['sync', 'async'] as const) {
+    const store = new Store(engine, { mode, limits: { memoryBytes: 0 } })
+    const linker = new Linker(engine).define('m', 'memory', new Memory(store, { minimum: 0, maximum: 5 }))
+    const made = mode === 'sync' ? linker.instantiate(store, module) : await linker.instantiateAsync(store, module)
+    t.is(made.exports['g'].value, -1, mode)
+    t.deepEqual(store.usage.refused, [{ limit: 'memoryBytes', value: 0, requested: 65536 }])
+    store.close()
+  }
+})

@@ -11,7 +11,6 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::{AsContextMut, Extern, ExternType, FuncType, StoreContextMut};
 
-use crate::exception::End;
 use crate::failure::{ErrorDetail, Failure, FailureKind, LinkProblemInfo};
 use crate::host_call::{HostBinding, HostFailure};
 use crate::host_definition::define_host;
@@ -278,35 +277,27 @@ impl Resolved {
   }
 
   fn run(&self, store: &StoreInner, slot: u32) -> Result<wasmtime::Instance, Failure> {
-    let outcome = match &self.shared {
-      Some(shared) if slot == 0 || !self.needs_slot => {
-        store.admit_instance(&self.compiled.module)?;
-        store.enter(|mut ctx| {
-          let made = shared.instantiate(ctx.as_context_mut());
-          finish_making(store, made, ctx)
-        })?
-      }
+    match &self.shared {
+      Some(shared) if slot == 0 || !self.needs_slot => self.make(store, |ctx| shared.instantiate(ctx)),
       _ => {
         let linker = self.link_in(store, slot, Mode::Sync)?;
-        store.admit_instance(&self.compiled.module)?;
-        store.enter(|mut ctx| {
-          let made = linker.instantiate(ctx.as_context_mut(), &self.compiled.module);
-          finish_making(store, made, ctx)
-        })?
+        self.make(store, |ctx| linker.instantiate(ctx, &self.compiled.module))
       }
-    };
+    }
+  }
+
+  fn make(
+    &self,
+    store: &StoreInner,
+    instantiate: impl FnOnce(StoreContextMut<'_, StoreData>) -> wasmtime::Result<wasmtime::Instance>,
+  ) -> Result<wasmtime::Instance, Failure> {
+    let parts = store.admit_instance(&self.compiled.module)?;
+    let outcome = store.enter(|mut ctx| {
+      let made = StoreInner::make_parts(ctx.as_context_mut(), parts, instantiate);
+      made.map_err(|error| store.broken_off(ctx, error))
+    })?;
     outcome.map_err(|end| store.ended(end))
   }
-}
-
-/// Passes on what was made, or what the attempt has ended with.
-fn finish_making(
-  store: &StoreInner,
-  made: wasmtime::Result<wasmtime::Instance>,
-  mut ctx: StoreContextMut<'_, StoreData>,
-) -> Result<wasmtime::Instance, Box<End>> {
-  ctx.data_mut().end_making();
-  made.map_err(|error| store.broken_off(ctx, error))
 }
 
 #[napi]

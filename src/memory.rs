@@ -44,7 +44,7 @@ pub fn memory_new(
       .map_err(|error| Failure::new(FailureKind::Range, format!("the memory's limits are impossible: {error:#}")))?;
     store.admit(Parts { memories: 1, ..Parts::default() })?;
     let index = store.with(|mut ctx| {
-      let memory = StoreInner::make_one(ctx.as_context_mut(), |ctx| Memory::new(ctx, ty))?;
+      let memory = StoreInner::make_parts(ctx.as_context_mut(), 1, |ctx| Memory::new(ctx, ty))?;
       Ok(store.register(memory.into(), ctx))
     })?;
     store.report(raw);

@@ -64,7 +64,7 @@ pub fn table_new(
     }
     store.admit(Parts { tables: 1, ..Parts::default() })?;
     let index = with_element(raw, &store, &ValType::Ref(element), Value(init.raw()), |mut ctx, reference| {
-      let made = StoreInner::make_one(ctx.as_context_mut(), |ctx| Table::new(ctx, ty, reference));
+      let made = StoreInner::make_parts(ctx.as_context_mut(), 1, |ctx| Table::new(ctx, ty, reference));
       Ok(made.map(|table| store.register(table.into(), ctx)))
     })?;
     store.report(raw);

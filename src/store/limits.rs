@@ -106,7 +106,8 @@ impl StoreData {
     let usage = &self.inner().usage;
     let bytes = usage.memory_bytes.load(Ordering::Relaxed);
     let elements = usage.table_elements.load(Ordering::Relaxed);
-    self.limits.making = Some(Making { parts, bytes, elements });
+    // With none, whatever Wasmtime asks is about growth.
+    self.limits.making = (parts > 0).then_some(Making { parts, bytes, elements });
   }
 
   /// What Wasmtime asks from now on is about growth.
@@ -310,22 +311,23 @@ impl StoreInner {
     Ok(())
   }
 
-  /// Makes a memory or a table by itself.
-  pub fn make_one<R>(
+  /// Makes so many memories and tables: an instance's, or one by itself.
+  pub fn make_parts<R>(
     mut ctx: StoreContextMut<'_, StoreData>,
+    parts: u32,
     make: impl FnOnce(StoreContextMut<'_, StoreData>) -> R,
   ) -> R {
-    ctx.data_mut().begin_making(1);
-    let one = make(ctx.as_context_mut());
+    ctx.data_mut().begin_making(parts);
+    let result = make(ctx.as_context_mut());
     ctx.data_mut().end_making();
-    one
+    result
   }
 
-  /// As `admit`, for an instance of a module, which is made next.
-  pub fn admit_instance(&self, module: &wasmtime::Module) -> Result<(), Failure> {
+  /// As `admit`, for an instance of a module; gives how many memories and tables will be made with it.
+  pub fn admit_instance(&self, module: &wasmtime::Module) -> Result<u32, Failure> {
     let needed = module.resources_required();
     let (memories, tables) = (needed.num_memories, needed.num_tables);
     self.admit(Parts { instances: 1, memories, tables })?;
-    self.with(|mut ctx| ctx.data_mut().begin_making(memories.saturating_add(tables)))
+    Ok(memories.saturating_add(tables))
   }
 }

@@ -43,7 +43,8 @@ pub enum Made {
 /// What the future takes with it.
 enum Input {
   Call(Call),
-  Instantiate(wasmtime::InstancePre<StoreData>),
+  /// Linked, and how many memories and tables come with it.
+  Instantiate(wasmtime::InstancePre<StoreData>, u32),
 }
 
 pub struct Operation {
@@ -121,8 +122,8 @@ impl Operation {
       Some(Work::Call(call)) => Some(Input::Call(call)),
       Some(Work::Instantiate(resolved, slot)) => {
         let pre = resolved.for_async(store, slot)?;
-        store.admit_instance(&resolved.compiled.module)?;
-        Some(Input::Instantiate(pre))
+        let parts = store.admit_instance(&resolved.compiled.module)?;
+        Some(Input::Instantiate(pre, parts))
       }
       None => None,
     };
@@ -141,7 +142,7 @@ impl Operation {
     async move {
       let outcome = match input {
         Some(Input::Call(input)) => call(input, ctx).await.map(Made::Values),
-        Some(Input::Instantiate(pre)) => instantiate(pre, ctx).await.map(Made::Instance),
+        Some(Input::Instantiate(pre, parts)) => instantiate(pre, parts, ctx).await.map(Made::Instance),
         None => Err(Broken::without_frames(wasmtime::Error::msg("the operation was not prepared"))),
       };
       this.end(outcome);
@@ -300,8 +301,10 @@ async fn call(call: Call, ctx: StoreContextMut<'_, StoreData>) -> Result<Vec<Own
 
 async fn instantiate(
   pre: wasmtime::InstancePre<StoreData>,
+  parts: u32,
   mut ctx: StoreContextMut<'_, StoreData>,
 ) -> Result<wasmtime::Instance, Broken> {
+  ctx.data_mut().begin_making(parts);
   let made = pre.instantiate_async(&mut ctx).await;
   ctx.data_mut().end_making();
   match made {
