@@ -3,7 +3,7 @@ import { PassThrough, Readable, Writable } from 'node:stream'
 
 import test from 'ava'
 
-import { ExitError, InterruptedError, WasmtimeError } from '../index.mjs'
+import { Engine, ExitError, InterruptedError, Store, WasmtimeError } from '../index.mjs'
 import { never, openRuntime, until } from './support/async.ts'
 import { big, cat, guest, hello } from './support/wasi-guests.ts'
 
@@ -279,4 +279,27 @@ test('closing ends a guest that waits for input', async (t) => {
   t.is((await t.throwsAsync(read, { instanceOf: ExitError }))?.exitCode, 6)
   t.is((await t.throwsAsync(second, { instanceOf: ExitError }))?.exitCode, 6)
   t.is(runtime.stats().stores, 0)
+})
+
+test('what cannot be made leaves the streams to their owner, and nothing alive', async (t) => {
+  const runtime = openRuntime(t)
+  const compiled = runtime.compileModuleSync('(module (func (export "f")))')
+  const locked = new WritableStream()
+  const writer = locked.getWriter()
+  const engine = new Engine()
+  const attempts: readonly ((stdout: WritableStream, node: Writable) => unknown)[] = [
+    (stdout) => new Store(new Engine({ interruptible: false }), { mode: 'async', wasi: { stdout } }),
+    (stdout) => new Store(engine, { mode: 'async', wasi: { stdout, stderr: locked } }),
+    (stdout) => runtime.instantiateAsync(compiled, { name: '', fuel: 5n, wasi: { stdout } }),
+    (_, node) => runtime.instantiateAsync(compiled, { name: '', fuel: 5n, wasi: { stdout: node } }),
+  ]
+  for (const [index, attempt] of attempts.entries()) {
+    const [stdout, node] = [new WritableStream(), new Writable({ write: (_chunk, _encoding, done) => done() })]
+    await t.throwsAsync(async () => await attempt(stdout, node), undefined, String(index))
+    t.false(stdout.locked, String(index))
+    t.is(node.listenerCount('error'), 0)
+  }
+  t.is(runtime.stats().stores, 0)
+  t.is(engine.stats().stores, 0)
+  writer.releaseLock()
 })

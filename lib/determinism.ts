@@ -5,12 +5,12 @@ import type { Binding } from './native'
  * What an engine must do for the same module with the same inputs to give the same results, bit by bit, on every run and
  * every processor. Each is the option and the value that it must have.
  *
- * Clocks and randomness of WASI belong here as soon as there are any: they must then come from fixed values, or be given by
- * the host. So does every option that lets threads share a memory.
+ * Clocks and randomness of WASI are options of each instance, not of the engine: its `wasi` must fix them.
  */
 const required = [
   ['nanCanonicalization', true],
   ['relaxedSimdDeterministic', true],
+  ['sharedMemory', false],
 ] as const satisfies readonly (readonly [keyof Binding.EngineConfig, boolean])[]
 
 /**

@@ -117,8 +117,8 @@ export interface EngineOptions {
   readonly cache?: string | CacheOptions | false
   /**
    * Whether runs are repeatable: the same module with the same inputs gives the same results, bit by bit, also on another
-   * processor; default false. It sets `nanCanonicalization` and `relaxedSimdDeterministic`, and contradicting them is an
-   * error. What your host functions give, when calls are interrupted, and how much memory the machine has for a guest to
+   * processor; default false. It sets `nanCanonicalization` and `relaxedSimdDeterministic`, and leaves `sharedMemory`
+   * off; contradicting them is an error. Guests with WASI need `clock: { fixed }` and `random: { seed }` besides. What your host functions give, when calls are interrupted, and how much memory the machine has for a guest to
    * grow into, are inputs too.
    */
   readonly deterministic?: boolean

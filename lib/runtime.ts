@@ -532,10 +532,19 @@ export class Runtime {
     const name = config.name ?? (wasi === undefined ? compiled.name : '')
     this.#checkName(name)
     const resolved = this.#link(compiled, mode, wasi !== undefined)
+    try {
+      return this.#placeLinked(compiled, resolved, name, config, mode)
+    } catch (error) {
+      if (resolved.needsShared) resolved.pre.close()
+      throw error
+    }
+  }
+
+  #placeLinked(compiled: CompiledModule, resolved: Link, name: string, config: CheckedModuleConfig, mode: Mode): Place {
+    const { wasi, limits, fuel } = config
     if (wasi !== undefined && resolved.needsShared) throw needsTwoStores()
     const host = wasi === undefined ? undefined : new WasiHost(wasi, mode)
     const ownsStore = name === '' && !resolved.needsShared
-    const { limits, fuel } = config
     if (!ownsStore && (limits !== undefined || fuel !== undefined)) {
       throw sharesStore(limits === undefined ? 'fuel' : 'limits', name)
     }
@@ -547,8 +556,14 @@ export class Runtime {
           this.#listening,
         )
       : this.#shared[mode].core
-    if (fuel !== undefined) core.fuel = fuel
-    host?.attach(core)
+    try {
+      if (fuel !== undefined) core.fuel = fuel
+      host?.attach(core)
+    } catch (error) {
+      // Only a store of its own has either.
+      core.close()
+      throw error
+    }
     core.keep(resolved.callbacks)
     const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, config.context)
     if (!ownsStore) this.#shared[mode].enter()

@@ -47,7 +47,12 @@ export class Store {
     const host =
       wasi === undefined ? undefined : new WasiHost(checkWasiOptions(wasi, 'options.wasi', 'ignore'), checked ?? 'sync')
     this.#core = new StoreCore(Engine.native(engine), checked, checkedLimits)
-    host?.attach(this.#core)
+    try {
+      host?.attach(this.#core)
+    } catch (error) {
+      this.#core.close()
+      throw error
+    }
     this.engine = engine
   }
 

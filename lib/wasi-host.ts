@@ -16,8 +16,10 @@ export interface WasiBuffers {
 export class WasiHost implements WasiBuffers {
   readonly #native: Binding.Wasi
   readonly #pump: InputPump | undefined
-  readonly #stdout: OutputSink | undefined
-  readonly #stderr: OutputSink | undefined
+  #stdout: OutputSink | undefined
+  #stderr: OutputSink | undefined
+  readonly #mode: Mode
+  readonly #outputs: Pick<CheckedWasi, 'stdout' | 'stderr'>
   #written: { readonly stdout: Buffer; readonly stderr: Buffer } | undefined
 
   /** @throws {ArgumentError} If a directory cannot be opened, or the input needs another mode. */
@@ -40,17 +42,24 @@ export class WasiHost implements WasiBuffers {
     if (rest.seed !== undefined) config.seed = [...rest.seed]
     this.#native = new native.Wasi(config)
     if (pieces) this.#pump = new InputPump(this.#native, stdin)
-    this.#stdout = makeSink(stdout, mode)
-    // A stream can be locked only once.
-    this.#stderr = stderr === stdout ? this.#stdout : makeSink(stderr, mode)
+    this.#mode = mode
+    this.#outputs = { stdout, stderr }
   }
 
-  /** Gives it to a store, for life. */
+  /**
+   * Gives it to a store, for life, whose end lets go of the streams, also if this fails.
+   *
+   * @throws {ArgumentError} If a stream cannot be written to.
+   */
   attach(core: StoreCore): void {
+    core.wasi = this
+    const { stdout, stderr } = this.#outputs
+    this.#stdout = makeSink(stdout, this.#mode)
+    // A stream can be locked only once.
+    this.#stderr = stderr === stdout ? this.#stdout : makeSink(stderr, this.#mode)
     const deliver = (this.#stdout ?? this.#stderr) ? () => this.#deliver() : undefined
     // Native code has only a weak reference.
     core.keep([deliver])
-    core.wasi = this
     this.#native.attach(core.handle, deliver)
   }
 
