@@ -15,17 +15,16 @@ import {
 import { CompiledHostModule } from './compiled-host-module'
 import { CompiledModule, setEngineOf } from './compiled-module'
 import { describe } from './describe'
-import { type EngineOptions, checkEngineOptions, engineOptionNames } from './engine-options'
 import { type EngineStats, attachEngine, engineStats, shareEngine } from './engine'
 import { ArgumentError, ClosedError, ExitError, LinkError } from './errors'
 import { Func } from './func'
-import { type FunctionListenerFactory, checkListenerFactory } from './function-listener'
 import { HeardFunction } from './heard-function'
 import { HostModuleBuilder } from './host-module-builder'
 import { HostModuleInstance, type HostModuleOwner } from './host-module-instance'
-import { type Limits, checkLimits, mergeLimits } from './limits'
-import { Listening } from './listening'
-import { type Importable, type Link, explain, isCurrent, link } from './linking'
+import { type Limits, mergeLimits } from './limits'
+import { LinkCache } from './link-cache'
+import { type Importable, type Link, explain } from './linking'
+import type { Listening } from './listening'
 import {
   type AsyncModuleConfig,
   type CheckedModuleConfig,
@@ -37,51 +36,20 @@ import {
 import { Module, attachModule, checkPath, compileNow, compiled } from './module'
 import { ModuleInstance, type ModuleInstanceOwner, sharesStore } from './module-instance'
 import { type Binding, native } from './native'
+import { type RuntimeOptions, RuntimeParts, checkRuntimeOptions, ownOptionNames } from './runtime-options'
 import type { SharedHandle } from './shared-handle'
 import { setEngineOfRuntime } from './shared-memory'
 import { SharedStore } from './shared-store'
 import { type Stopper, makeStopper, now } from './stopper'
 import { type Mode, StoreCore } from './store-core'
 import type { ModuleSource } from './types'
+import { type Versions, versions } from './versions'
 import { WasiHost, noteHost } from './wasi-host'
-
-/** Options of a {@link Runtime}: those of its engine, and its own. */
-export interface RuntimeOptions extends EngineOptions, OwnOptions {}
-
-/** Options of a {@link Runtime} that do not concern its engine. */
-interface OwnOptions {
-  /**
-   * What the instances of a store may take together. Every instance without a name has a store of its own; all with names
-   * share one in each mode. Default: none but what {@link Limits} says.
-   */
-  readonly limits?: Limits
-  /**
-   * Makes listeners for the calls between host and guests, of all functions of the runtime's modules and host modules.
-   * Default: none, and calls cost nothing more.
-   */
-  readonly functionListenerFactory?: FunctionListenerFactory
-}
 
 /** What is alive of a runtime. */
 export interface RuntimeStats extends EngineStats {
   /** Modules that have a name and can be imported from. */
   readonly modules: number
-}
-
-const MAX_LATEST_LINKS = 16
-
-/** Versions of what this package is made of. */
-export interface Versions {
-  readonly wasmtime: string
-  readonly nodeWasmtime: string
-  /** Version of Node-API that the addon needs. */
-  readonly napi: number
-}
-
-/** Versions of what this package is made of. */
-export function versions(): Versions {
-  const { wasmtime, addon } = native.versions()
-  return { wasmtime, nodeWasmtime: addon, napi: 8 }
 }
 
 /**
@@ -101,12 +69,9 @@ export function versions(): Versions {
 export class Runtime {
   readonly #engine: Binding.Engine
   #handle: SharedHandle<'engine'> | undefined
-  readonly #listening: Listening | undefined = undefined
+  readonly #listening: Listening | undefined
   readonly #modules = new Map<string, Importable>()
-  /** How modules were linked last; used again as long as the modules that they import from are the same. */
-  #links = new WeakMap<CompiledModule, Link>()
-  /** The latest of them, which are closed at once when they do not hold any more; the others when they are collected. */
-  #latestLinks: Link[] = []
+  readonly #links: LinkCache
   readonly #owner: HostModuleOwner & ModuleInstanceOwner
   /** Names that an asynchronous instantiation will take. */
   readonly #reserved = new Set<string>()
@@ -121,6 +86,7 @@ export class Runtime {
   constructor(options: RuntimeOptions = {}) {
     const { limits, listening, engine } = checkRuntimeOptions(options)
     this.#engine = engine
+    this.#links = new LinkCache(engine, this.#modules)
     this.#limits = limits
     this.#listening = listening
     this.#multiValue = this.#engine.multiValue
@@ -171,7 +137,7 @@ export class Runtime {
     options: Pick<RuntimeOptions, 'limits' | 'functionListenerFactory'> = {},
   ): Runtime {
     const own = checkOptions(options, 'options', ownOptionNames)
-    return new Runtime(new Parts(attachEngine(handle), own) as RuntimeOptions)
+    return new Runtime(new RuntimeParts(attachEngine(handle), own) as RuntimeOptions)
   }
 
   /**
@@ -337,13 +303,22 @@ export class Runtime {
       return this.#instantiateHost(source, checkModuleConfig(config), 'async')
     }
     const checked = checkAsyncModuleConfig(config)
-    const stopper = makeStopper(checked.signal, checked.timeoutMs)
+    return this.#stoppable(source, checked, (compiled, stopper) => this.#instantiateAsync(compiled, checked, stopper))
+  }
+
+  /** Compiles what is to be run, and runs it, for as long as its time and its signal allow. */
+  async #stoppable<T>(
+    source: CompiledModule | ModuleSource,
+    { signal, timeoutMs }: CheckedModuleConfig,
+    run: (compiled: CompiledModule, stopper: Stopper | undefined) => Promise<T>,
+  ): Promise<T> {
+    const stopper = makeStopper(signal, timeoutMs)
     try {
       stopper?.check()
       const compiled = source instanceof CompiledModule ? source : await this.compileModule(source)
       this.assertOpen()
       stopper?.check()
-      return await this.#instantiateAsync(compiled, checked, stopper)
+      return await run(compiled, stopper)
     } finally {
       stopper?.end()
     }
@@ -392,17 +367,10 @@ export class Runtime {
   async runCommand(source: CompiledModule | ModuleSource, config?: AsyncCommandConfig): Promise<CommandResult> {
     this.assertOpen()
     const checked = checkAsyncCommandConfig(config)
-    const stopper = makeStopper(checked.signal, checked.timeoutMs)
-    try {
-      stopper?.check()
-      const compiled = source instanceof CompiledModule ? source : await this.compileModule(source)
-      this.assertOpen()
-      stopper?.check()
+    return this.#stoppable(source, checked, async (compiled, stopper) => {
       checkCommand(compiled)
       return await commandResult(await this.#run(compiled, checked, stopper), stopper)
-    } finally {
-      stopper?.end()
-    }
+    })
   }
 
   /**
@@ -461,7 +429,7 @@ export class Runtime {
     this.#modules.clear()
     for (const module of modules) module.close(code)
     this.#engine.closeStores(code)
-    this.#dropLinks()
+    this.#links.clear()
     this.#shared.sync.close()
     this.#shared.async.close()
   }
@@ -483,18 +451,6 @@ export class Runtime {
     if (name !== '' && (this.#modules.has(name) || this.#reserved.has(name))) {
       throw new LinkError(`module[${name}] has already been instantiated`)
     }
-  }
-
-  #link(compiled: CompiledModule, mode: Mode, wasi: boolean): Link {
-    const known = this.#links.get(compiled)
-    if (known !== undefined && isCurrent(known, this.#modules, wasi)) return known
-    const made = link(this.#engine, compiled, this.#modules, mode, wasi)
-    // A link into the shared store dies with it; only what any store can use is worth keeping.
-    if (made.needsShared) return made
-    this.#links.set(compiled, made)
-    if (this.#latestLinks.length >= MAX_LATEST_LINKS) this.#latestLinks.shift()
-    this.#latestLinks.push(made)
-    return made
   }
 
   #instantiateHost(compiled: CompiledHostModule, config: CheckedModuleConfig, mode: Mode): HostModuleInstance {
@@ -531,7 +487,7 @@ export class Runtime {
     const { wasi } = config
     const name = config.name ?? (wasi === undefined ? compiled.name : '')
     this.#checkName(name)
-    const resolved = this.#link(compiled, mode, wasi !== undefined)
+    const resolved = this.#links.link(compiled, mode, wasi !== undefined)
     try {
       return this.#placeLinked(compiled, resolved, name, config, mode)
     } catch (error) {
@@ -622,44 +578,12 @@ export class Runtime {
     throw error
   }
 
-  /** A link holds the callbacks of the host modules that it was made from. */
-  #dropLinks(): void {
-    for (const { pre } of this.#latestLinks) pre.close()
-    this.#latestLinks = []
-    this.#links = new WeakMap()
-  }
-
   #forget(instance: Importable): void {
-    if (instance instanceof HostModuleInstance) this.#dropLinks()
+    if (instance instanceof HostModuleInstance) this.#links.clear()
     if (this.#modules.get(instance.name) === instance) this.#modules.delete(instance.name)
     const mode = instance instanceof HostModuleInstance ? instance.sharedMode : sharedModeOf(instance)
     if (mode !== undefined && this.#exitCode === undefined) this.#shared[mode].leave()
   }
-}
-
-const ownOptionNames = ['limits', 'functionListenerFactory'] as const
-
-/** What a runtime is made of: an engine, which may be that of another thread, and its own options. */
-class Parts {
-  readonly engine: Binding.Engine
-  readonly limits: Limits | undefined
-  readonly listening: Listening | undefined
-
-  constructor(engine: Binding.Engine, own: { [name in (typeof ownOptionNames)[number]]?: unknown }) {
-    this.engine = engine
-    this.limits = checkLimits(own.limits, 'options.limits')
-    const make = checkListenerFactory(own.functionListenerFactory, 'options.functionListenerFactory')
-    this.listening = make === undefined ? undefined : new Listening(make)
-  }
-}
-
-function checkRuntimeOptions(options: unknown): Parts {
-  if (options instanceof Parts) return options
-  const { limits, functionListenerFactory, ...engine } = checkOptions(options, 'options', [
-    ...engineOptionNames,
-    ...ownOptionNames,
-  ])
-  return new Parts(new native.Engine(checkEngineOptions(engine)), { limits, functionListenerFactory })
 }
 
 setEngineOf(Runtime.engineOf)
