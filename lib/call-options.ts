@@ -23,22 +23,29 @@ export interface CallOptions {
 /** Options of one asynchronous call. */
 export interface AsyncCallOptions extends CallOptions, StopOptions {}
 
-/** @internal As `checkCallOptions`, for an asynchronous call. */
-export function checkAsyncCallOptions(options: unknown): {
-  context: unknown
-  hasContext: boolean
-  signal: AbortSignal | undefined
-  timeoutMs: number | undefined
-  fuel: bigint | undefined
-} {
-  const known = checkOptions(options, 'options', ['context', 'signal', 'timeoutMs', 'fuel'])
+const callOptionNames = ['context', 'timeoutMs', 'fuel'] as const
+
+interface CheckedCall {
+  readonly context: unknown
+  readonly hasContext: boolean
+  readonly timeoutMs: number | undefined
+  readonly fuel: bigint | undefined
+}
+
+/** What every call has. */
+function checkKnown(known: { [name in (typeof callOptionNames)[number]]?: unknown }): CheckedCall {
   return {
-    context: known['context'],
+    context: known.context,
     hasContext: 'context' in known,
-    fuel: checkFuel(known['fuel'], 'options.fuel'),
-    signal: checkSignal(known['signal'], 'options.signal'),
-    timeoutMs: checkTimeout(known['timeoutMs'], 'options.timeoutMs'),
+    timeoutMs: checkTimeout(known.timeoutMs, 'options.timeoutMs'),
+    fuel: checkFuel(known.fuel, 'options.fuel'),
   }
+}
+
+/** @internal As `checkCallOptions`, for an asynchronous call. */
+export function checkAsyncCallOptions(options: unknown): CheckedCall & { signal: AbortSignal | undefined } {
+  const known = checkOptions(options, 'options', [...callOptionNames, 'signal'])
+  return { ...checkKnown(known), signal: checkSignal(known.signal, 'options.signal') }
 }
 
 /** @internal Checks what can stop an instantiation. */
@@ -59,19 +66,8 @@ export function checkTimeout(value: unknown, what: string): number | undefined {
 }
 
 /** @internal Reads each option once, and refuses what is not known: a misspelt limit must not be ignored. */
-export function checkCallOptions(options: unknown): {
-  context: unknown
-  hasContext: boolean
-  timeoutMs: number | undefined
-  fuel: bigint | undefined
-} {
-  const known = checkOptions(options, 'options', ['context', 'timeoutMs', 'fuel'])
-  return {
-    context: known['context'],
-    hasContext: 'context' in known,
-    timeoutMs: checkTimeout(known['timeoutMs'], 'options.timeoutMs'),
-    fuel: checkFuel(known['fuel'], 'options.fuel'),
-  }
+export function checkCallOptions(options: unknown): CheckedCall {
+  return checkKnown(checkOptions(options, 'options', callOptionNames))
 }
 
 /** What limits the start function of an instance in sync mode. */
@@ -83,6 +79,12 @@ export interface InstantiateOptions {
 /** @internal */
 export function checkInstantiateOptions(options: unknown): number | undefined {
   return checkTimeout(checkOptions(options, 'options', ['timeoutMs']).timeoutMs, 'options.timeoutMs')
+}
+
+/** @internal A boolean, `undefined` if it is not given. */
+export function checkBoolean(value: unknown, what: string): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  throw new ArgumentError(`${what} must be a boolean, but got ${describe(value)}`)
 }
 
 /** @internal A copy of the options that are given, each read once. */

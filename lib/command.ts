@@ -1,14 +1,13 @@
 import type { CompiledModule } from './compiled-module'
-import { checkOptions, checkTimeout } from './call-options'
+import { checkOptions } from './call-options'
 import { ExitError, LinkError } from './errors'
-import { checkFuel } from './fuel'
-import { type Limits, checkLimits } from './limits'
-import type { CheckedModuleConfig } from './module-config'
+import type { Limits } from './limits'
+import { type CheckedModuleConfig, checkGiven } from './module-config'
 import { Module } from './module'
 import { ModuleInstance } from './module-instance'
 import { type StopOptions, type Stopper, checkSignal } from './stopper'
 import { type WasiHost, hostOf } from './wasi-host'
-import { type WasiOptions, checkWasiOptions } from './wasi-options'
+import type { WasiOptions } from './wasi-options'
 
 /** How a program is run. */
 export interface CommandConfig {
@@ -56,16 +55,8 @@ function check(
   given: { [name in (typeof names)[number]]?: unknown },
   signal: AbortSignal | undefined,
 ): CheckedModuleConfig {
-  return {
-    name: '',
-    startFunctions: ['_start'],
-    context: given.context,
-    wasi: checkWasiOptions(given.wasi, 'config.wasi', 'buffer'),
-    limits: checkLimits(given.limits, 'config.limits'),
-    fuel: checkFuel(given.fuel, 'config.fuel'),
-    signal,
-    timeoutMs: checkTimeout(given.timeoutMs, 'config.timeoutMs'),
-  }
+  const { wasi = {} } = given
+  return checkGiven({ ...given, wasi, name: '', startFunctions: ['_start'] }, signal, 'buffer')
 }
 
 /** @internal Throws if a module is no program. */

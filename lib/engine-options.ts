@@ -1,7 +1,5 @@
-import { checkChoice, checkInteger, checkOptions } from './call-options'
-import { describe } from './describe'
+import { checkBoolean, checkChoice, checkInteger, checkOptions } from './call-options'
 import { makeDeterministic } from './determinism'
-import { ArgumentError } from './errors'
 import { type CacheOptions, checkCache } from './module-cache'
 import type { Binding } from './native'
 
@@ -205,12 +203,8 @@ export function checkEngineOptions(options: unknown, what = 'options'): Binding.
   const given = checkOptions(options, what, engineOptionNames)
   const config: Binding.EngineConfig = {}
   for (const name of switches) {
-    const value = given[name]
-    if (value === undefined) continue
-    if (typeof value !== 'boolean') {
-      throw new ArgumentError(`${what}.${name} must be a boolean, but got ${describe(value)}`)
-    }
-    config[name] = value
+    const value = checkBoolean(given[name], `${what}.${name}`)
+    if (value !== undefined) config[name] = value
   }
   for (const name of sizes) {
     const value = checkInteger(given[name], `${what}.${name}`, 0, Number.MAX_SAFE_INTEGER)
@@ -237,11 +231,6 @@ export function checkEngineOptions(options: unknown, what = 'options'): Binding.
   if (limit !== undefined) config.coredumpLimit = limit
   if (checkBoolean(given.deterministic, `${what}.deterministic`)) makeDeterministic(config, what)
   return config
-}
-
-function checkBoolean(value: unknown, what: string): boolean {
-  if (value === undefined || typeof value === 'boolean') return value ?? false
-  throw new ArgumentError(`${what} must be a boolean, but got ${describe(value)}`)
 }
 
 /** The limit of core dumps, `undefined` if there are to be none. */

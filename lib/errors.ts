@@ -15,7 +15,7 @@ export type ErrorCode =
   | 'TRAP'
   /** The module was closed, by `close(exitCode)` or WASI's `proc_exit`: {@link ExitError}. */
   | 'EXIT'
-  /** A timeout or an abort signal stopped the call: {@link InterruptedError}. */
+  /** A timeout, the deadline of its store or `interrupt()` stopped the call: {@link InterruptedError}. */
   | 'INTERRUPTED'
   /** A guest's exception that nobody caught, or one that a host function made: `WasmException`. */
   | 'EXCEPTION'

@@ -202,7 +202,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
     const stopper = makeStopper(signal, timeoutMs, this.#core.deadline)
     try {
       const run = (): Promise<any> => this.#operation(args, context, hasContext, fuel).run(stopper)
-      return await (this.#heard?.callAsync(args, run) ?? run())
+      return await this.#hearAsync(args, run)
     } finally {
       stopper?.end()
     }
@@ -247,7 +247,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
     try {
       const run = (): Promise<any> =>
         this.#begin(native.opCallBits(this.#prepare(), ...args), undefined, false).run(stopper)
-      return await (this.#heard?.callAsync(args, run) ?? run())
+      return await this.#hearAsync(args, run)
     } finally {
       stopper?.end()
     }
@@ -256,7 +256,7 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   /** @internal Calls a function without arguments, under a watch that others may share. */
   static async runStoppable(func: Func<any, any>, stopper: Stopper | undefined): Promise<void> {
     const run = (): Promise<any> => func.#operation([], undefined, false).run(stopper)
-    await (func.#heard?.callAsync([], run) ?? run())
+    await func.#hearAsync([], run)
   }
 
   /** What its calls go through if somebody listens. In async mode host functions must find the call even if nobody does. */
@@ -273,6 +273,11 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
   /** @internal Calls a function without arguments, `spentMs` after its time has begun. */
   static runLimited(func: Func<any, any>, timeoutMs: number, spentMs: number): void {
     func.#hear([], () => native.funcCallWithLimits(func.#prepare(), timeoutMs, spentMs, undefined))
+  }
+
+  /** As `#hear`, for an asynchronous call. */
+  #hearAsync(args: readonly unknown[], run: () => Promise<any>): Promise<any> {
+    return this.#heard?.callAsync(args, run) ?? run()
   }
 
   /** Runs a synchronous call, for the ears of whoever listens. */

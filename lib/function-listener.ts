@@ -46,7 +46,8 @@ export interface FunctionListenerFactory {
   /**
    * Called once for each function, before its first call at the latest.
    *
-   * @returns The function's listener; `undefined` if its calls are of no interest, and then they cost nothing more.
+   * @returns The function's listener; `undefined` if its calls are of no interest; in sync mode they cost nothing
+   * more then.
    */
   newFunctionListener(definition: FunctionDefinition): FunctionListener | undefined
 }

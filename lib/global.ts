@@ -1,4 +1,4 @@
-import { checkOptions } from './call-options'
+import { checkBoolean, checkOptions } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
 import { storeCoreOf } from './func'
@@ -126,10 +126,9 @@ function noBits(content: ValueTypeName): ArgumentError {
 
 /** @internal The type as native code takes it. */
 export function checkGlobalType(type: unknown, what: string): { content: ValueTypeName; mutable: boolean } {
-  const { content, mutable = false } = checkOptions(type, what, ['content', 'mutable'])
-  if (typeof mutable !== 'boolean') {
-    throw new ArgumentError(`${what}.mutable must be a boolean, but got ${describe(mutable)}`)
-  }
+  const given = checkOptions(type, what, ['content', 'mutable'])
+  const { content } = given
+  const mutable = checkBoolean(given.mutable, `${what}.mutable`) ?? false
   const [name] = checkValueTypes([content], `${what}.content`)
   if (name === undefined) throw new ArgumentError(`${what}.content must be a value type`)
   return { content: name, mutable }

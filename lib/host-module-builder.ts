@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from './call-options'
+import { checkBoolean, checkInteger, checkOptions } from './call-options'
 import { CompiledHostModule, type HostExport, type HostFunctionExport } from './compiled-host-module'
 import { describe } from './describe'
 import { ArgumentError, CompileError } from './errors'
@@ -252,21 +252,16 @@ function checkItem(name: string, item: Exclude<HostExport, { kind: 'func' }>): H
   if (item.kind === 'global') {
     const [type] = checkValueTypes([item.type], `${label} type`)
     if (type === undefined) throw new ArgumentError(`${label} type must be a value type`)
-    if (typeof item.mutable !== 'boolean') throw new ArgumentError(`${label} mutable must be a boolean`)
-    return { ...item, type }
+    return { ...item, type, mutable: checkBoolean(item.mutable, `${label} mutable`) ?? false }
   }
   if (item.kind === 'tag') return { ...item, params: checkValueTypes(item.params, `${label} params`) }
   if (item.kind === 'shared-memory') return item
-  const {
-    min,
-    max,
-    shared = false,
-  } = checkOptions(item.limits, label, item.kind === 'memory' ? ['min', 'max', 'shared'] : ['min', 'max']) as {
-    [name: string]: unknown
-  }
-  if (typeof shared !== 'boolean') {
-    throw new ArgumentError(`${label} shared must be a boolean, but got ${describe(shared)}`)
-  }
+  const { min, max, ...given } = checkOptions(
+    item.limits,
+    label,
+    item.kind === 'memory' ? ['min', 'max', 'shared'] : ['min', 'max'],
+  ) as { [name: string]: unknown }
+  const shared = checkBoolean(given['shared'], `${label} shared`) ?? false
   const top = item.kind === 'memory' ? 65536 : 2 ** 32 - 1
   const least = checkInteger(min ?? 0, `${label} min`, 0, top) ?? 0
   const most = checkInteger(max, `${label} max`, least, top)

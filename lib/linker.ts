@@ -1,5 +1,11 @@
 import { beginInstance } from './begin-instance'
-import { type InstantiateOptions, checkInstantiateOptions, checkOptions, checkStopOptions } from './call-options'
+import {
+  type InstantiateOptions,
+  checkBoolean,
+  checkInstantiateOptions,
+  checkOptions,
+  checkStopOptions,
+} from './call-options'
 import { describe } from './describe'
 import { Engine } from './engine'
 import { ArgumentError } from './errors'
@@ -94,10 +100,10 @@ export class Linker {
     if (typeof callback !== 'function') {
       throw new ArgumentError(`callback must be a function, but got ${describe(callback)}`)
     }
-    const { withInstance = false, notify = false } = checkOptions(options, 'options', ['withInstance', 'notify'])
-    if (typeof withInstance !== 'boolean') throw new ArgumentError('options.withInstance must be a boolean')
-    if (typeof notify !== 'boolean') throw new ArgumentError('options.notify must be a boolean')
-    const config: Binding.HostFuncConfig = { module, name, withModule: withInstance, notify }
+    const given = checkOptions(options, 'options', ['withInstance', 'notify'])
+    const withModule = checkBoolean(given.withInstance, 'options.withInstance') ?? false
+    const notify = checkBoolean(given.notify, 'options.notify') ?? false
+    const config: Binding.HostFuncConfig = { module, name, withModule, notify }
     if (type !== undefined) {
       const { params, results } = checkFuncType(type)
       config.params = [...params]

@@ -1,7 +1,6 @@
-import { checkInteger, checkOptions } from './call-options'
-import { ArgumentError } from './errors'
+import { checkBoolean, checkInteger, checkOptions } from './call-options'
 import { storeCoreOf } from './func'
-import { native, type StoreHandle } from './native'
+import { type Binding, native, type StoreHandle } from './native'
 import type { Store } from './store'
 import { StoreCore } from './store-core'
 import type { MemoryType } from './types'
@@ -63,14 +62,7 @@ export class Memory {
 
   /** The limits that it was made with. */
   get type(): MemoryType {
-    const { minimum, maximum, is64, shared, pageSize } = native.externType(this.#handle, this.#index)
-    return {
-      minimum: minimum ?? 0,
-      ...(maximum == null ? {} : { maximum }),
-      is64: is64 ?? false,
-      shared: shared ?? false,
-      pageSize: pageSize ?? 65536,
-    }
+    return memoryTypeOf(native.externType(this.#handle, this.#index))
   }
 
   /**
@@ -232,10 +224,21 @@ export class Memory {
 
 /** @internal The limits as native code takes them. */
 export function checkMemoryLimits(limits: unknown, what: string): { minimum: number; maximum?: number; is64: boolean } {
-  const { minimum, maximum, is64 = false } = checkOptions(limits, what, ['minimum', 'maximum', 'is64'])
-  if (typeof is64 !== 'boolean') throw new ArgumentError(`${what}.is64 must be a boolean`)
+  const { minimum, maximum, ...given } = checkOptions(limits, what, ['minimum', 'maximum', 'is64'])
+  const is64 = checkBoolean(given.is64, `${what}.is64`) ?? false
   const top = is64 ? 2 ** 48 : 65536
   const least = checkInteger(minimum ?? 0, `${what}.minimum`, 0, top) ?? 0
   const most = checkInteger(maximum, `${what}.maximum`, least, top)
   return most === undefined ? { minimum: least, is64 } : { minimum: least, maximum: most, is64 }
+}
+
+/** @internal The type of a memory, as native code tells it. */
+export function memoryTypeOf({ minimum, maximum, is64, shared, pageSize }: Binding.ExternTypeInfo): MemoryType {
+  return {
+    minimum: minimum ?? 0,
+    ...(maximum == null ? {} : { maximum }),
+    is64: is64 ?? false,
+    shared: shared ?? false,
+    pageSize: pageSize ?? 65536,
+  }
 }

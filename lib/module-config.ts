@@ -33,7 +33,7 @@ export interface ModuleConfig {
   readonly wasi?: WasiOptions
 }
 
-/** How a host module is instantiated: it has no start functions to stop, and nothing to limit. */
+/** How a host module is instantiated: only `name` means something to it, for it has no guest to start or to limit. */
 export type HostModuleConfig = Omit<ModuleConfig, 'limits' | 'fuel' | 'timeoutMs' | 'wasi'>
 
 /** How a module is instantiated in async mode. */
@@ -57,23 +57,29 @@ export interface CheckedModuleConfig {
 
 /** @internal */
 export function checkModuleConfig(config: unknown): CheckedModuleConfig {
-  return check(checkOptions(config, 'config', names), undefined)
+  return checkGiven(checkOptions(config, 'config', names), undefined, 'ignore')
 }
 
 /** @internal As `checkModuleConfig`, for async mode. */
 export function checkAsyncModuleConfig(config: unknown): CheckedModuleConfig {
   const given = checkOptions(config, 'config', asyncNames)
   const signal = checkSignal(given.signal, 'config.signal')
-  return check(given, signal)
+  return checkGiven(given, signal, 'ignore')
 }
 
 const defaultStartFunctions: readonly string[] = Object.freeze(['_start'])
 
-function check(
+/**
+ * @internal Checks what was given, each option read once.
+ *
+ * @param output Where guests with WASI write to unless they are told otherwise.
+ */
+export function checkGiven(
   given: { [name in (typeof names)[number]]?: unknown },
   signal: AbortSignal | undefined,
+  output: 'ignore' | 'buffer',
 ): CheckedModuleConfig {
-  const wasi = given.wasi === undefined ? undefined : checkWasiOptions(given.wasi, 'config.wasi', 'ignore')
+  const wasi = given.wasi === undefined ? undefined : checkWasiOptions(given.wasi, 'config.wasi', output)
   if (wasi !== undefined && given.name !== undefined && given.name !== '') {
     throw new ArgumentError(
       'config.name must be left out, or empty, where config.wasi is given: such an instance has a store of its own, ' +

@@ -1,7 +1,7 @@
-import { checkInteger, checkOptions } from './call-options'
 import { describe } from './describe'
 import { Engine } from './engine'
 import { ArgumentError } from './errors'
+import { checkMemoryLimits, memoryTypeOf } from './memory'
 import { type Binding, type SharedMemoryHandle, native } from './native'
 import type { Runtime } from './runtime'
 import { type SharedHandle, attachTo, newHandle } from './shared-handle'
@@ -111,14 +111,7 @@ export class SharedMemory {
 
   /** The limits that it was made with. */
   get type(): MemoryType {
-    const { minimum, maximum, is64, pageSize } = this.#native.memoryType()
-    return {
-      minimum: minimum ?? 0,
-      ...(maximum == null ? {} : { maximum }),
-      is64: is64 ?? false,
-      shared: true,
-      pageSize: pageSize ?? 65536,
-    }
+    return memoryTypeOf(this.#native.memoryType())
   }
 
   /**
@@ -390,11 +383,7 @@ export function sharedMemoryOf(core: StoreCore, index: number): SharedMemory {
 
 /** @internal The limits as native code takes them. */
 export function checkSharedLimits(limits: unknown, what: string): { minimum: number; maximum: number; is64: boolean } {
-  const { minimum, maximum, is64 = false } = checkOptions(limits, what, ['minimum', 'maximum', 'is64'])
-  if (typeof is64 !== 'boolean') throw new ArgumentError(`${what}.is64 must be a boolean, but got ${describe(is64)}`)
-  const top = is64 ? 2 ** 48 : 65536
-  const least = checkInteger(minimum ?? 0, `${what}.minimum`, 0, top) ?? 0
-  const most = checkInteger(maximum, `${what}.maximum`, least, top)
-  if (most === undefined) throw new ArgumentError(`${what}.maximum must be given: a shared memory needs a maximum`)
-  return { minimum: least, maximum: most, is64 }
+  const { maximum, ...rest } = checkMemoryLimits(limits, what)
+  if (maximum === undefined) throw new ArgumentError(`${what}.maximum must be given: a shared memory needs a maximum`)
+  return { ...rest, maximum }
 }

@@ -3,7 +3,7 @@ import type { WritableStream } from 'node:stream/web'
 import { types } from 'node:util'
 import { fileURLToPath } from 'node:url'
 
-import { checkInteger, checkOptions } from './call-options'
+import { checkBoolean, checkInteger, checkOptions } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
 import type { Binding } from './native'
@@ -178,11 +178,9 @@ function checkPreopens(preopens: unknown, what: string): readonly Binding.Preope
       throw new ArgumentError(`${what} must have paths that the guest can name, but one is empty; use "/" or "."`)
     }
     if (typeof value === 'string' || value instanceof URL) return { guest, host: checkHost(value, name), write: false }
-    const { path, write } = checkOptions(value, name, ['path', 'write'])
-    if (write !== undefined && typeof write !== 'boolean') {
-      throw new ArgumentError(`${name}.write must be a boolean, but got ${describe(write)}`)
-    }
-    return { guest, host: checkHost(path, `${name}.path`), write: write ?? false }
+    const given = checkOptions(value, name, ['path', 'write'])
+    const write = checkBoolean(given.write, `${name}.write`) ?? false
+    return { guest, host: checkHost(given.path, `${name}.path`), write }
   })
 }
 
