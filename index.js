@@ -42,6 +42,8 @@ module.exports = {
   WasmException: wasmtime.WasmException,
   WasmtimeError: wasmtime.WasmtimeError,
   api: wasmtime.api,
+  assemblyscript: wasmtime.assemblyscript,
+  emscripten: wasmtime.emscripten,
   multiFunctionListenerFactory: wasmtime.multiFunctionListenerFactory,
   newHostLoggingListenerFactory: wasmtime.newHostLoggingListenerFactory,
   newLoggingListenerFactory: wasmtime.newLoggingListenerFactory,

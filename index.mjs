@@ -39,6 +39,8 @@ export const {
   WasmException,
   WasmtimeError,
   api,
+  assemblyscript,
+  emscripten,
   multiFunctionListenerFactory,
   newHostLoggingListenerFactory,
   newLoggingListenerFactory,

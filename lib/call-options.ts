@@ -130,7 +130,8 @@ export function checkChoice<const T extends string>(
   value: unknown,
   what: string,
   choices: readonly T[],
+  others = '',
 ): T | undefined {
   if (value === undefined || choices.includes(value as T)) return value as T | undefined
-  throw new ArgumentError(`${what} must be '${choices.join("', '")}', but got ${describe(value)}`)
+  throw new ArgumentError(`${what} must be '${choices.join("', '")}'${others}, but got ${describe(value)}`)
 }

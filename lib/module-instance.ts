@@ -251,6 +251,17 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     }
   }
 
+  /** @internal Closes an instance in one of its host functions, which throws `error`; this is what ends its calls. */
+  static abort(instance: ModuleInstance<any>, exitCode: number, error: Error): void {
+    if (instance.#core.isAsync) Operation.stopAll(instance.#core, instance, () => error)
+    instance.close(exitCode)
+  }
+
+  /** @internal Whether an asynchronous call is what has called a host function of the instance. */
+  static isCalledAsync(instance: ModuleInstance<any>): boolean {
+    return instance.#core.schedule.top !== undefined
+  }
+
   /** @internal The names of all that it exports. */
   static exportNames(instance: ModuleInstance<any>): ReadonlySet<string> {
     return new Set(instance.#exported.map((item) => item.name))
