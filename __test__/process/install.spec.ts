@@ -116,7 +116,7 @@ anySerial.after.always((t) => {
 
 test('the package has what it needs at run time, and neither sources nor tests', (t) => {
   const allowed =
-    /^(?:index\.(?:js|mjs|d\.ts|d\.mts)|binding\.(?:js|d\.ts)|dist\/[\w-]+\.(?:js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
+    /^(?:index\.(?:js|mjs|d\.ts|d\.mts)|binding\.(?:js|d\.ts)|dist\/(?:[\w-]+\/)*[\w-]+\.(?:js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
   t.deepEqual(
     t.context.files.filter((path) => !allowed.test(path)),
     [],
