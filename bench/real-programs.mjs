@@ -22,6 +22,9 @@ function prose(length) {
   return text.slice(0, length)
 }
 
+/** The program of resvg, the largest of them. */
+export const readResvg = () => readFile(require.resolve('@resvg/resvg-wasm/index_bg.wasm'))
+
 /** @type {{ name: string, load: () => Promise<() => unknown> }[]} */
 export const realPrograms = [
   {
@@ -59,7 +62,7 @@ export const realPrograms = [
     name: 'resvg: an SVG of 250 x 250 with gradients',
     load: async () => {
       const { initWasm, Resvg } = require('@resvg/resvg-wasm')
-      await initWasm(await readFile(require.resolve('@resvg/resvg-wasm/index_bg.wasm')))
+      await initWasm(await readResvg())
       const shapes = Array.from(
         { length: 25 },
         (_, i) =>

@@ -11,6 +11,7 @@
 import { parseArgs } from 'node:util'
 import { asyncCalls } from '../bench/async-calls.mjs'
 import { calls } from '../bench/calls.mjs'
+import { compiling } from '../bench/compiling.mjs'
 import { eventLoop } from '../bench/event-loop.mjs'
 import { instances } from '../bench/instances.mjs'
 import { interruption } from '../bench/interruption.mjs'
@@ -72,5 +73,6 @@ report([], await eventLoop(runtime, effort))
 runtime.close()
 report([], await parked(effort))
 report([], await interruption(effort))
+report([], await compiling(effort))
 writeJson(values.output, { ...run, effort, rows, figures })
 console.log(`written to ${values.output}`)

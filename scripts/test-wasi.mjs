@@ -6,7 +6,9 @@
  * defaults: `{ root, args, env, exit_code, stdout, stderr }`; `root` is a folder that is copied to a temporary place, for the
  * program to see as "/" and to write to. Each program runs beside `node:wasi`, as a control. Without that variable, or in
  * any case: programs of our own, in AssemblyScript, and in C (with the Python package `ziglang`) and Go where there are
- * such compilers. Arguments are parts of names: only those programs run. Exits with 1 if a program fails.
+ * such compilers. With `SIGHTGLASS`, the folder of a checkout of bytecodealliance/sightglass: the programs in
+ * `benchmarks/`, with the output that lies beside them. Arguments are parts of names: only those programs run. Exits with 1 if
+ * a program fails.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
@@ -15,6 +17,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { Runtime, wasiOutputOf } from '../index.mjs'
+import { sightglassPrograms } from './lib/sightglass.mjs'
 import { ownPrograms } from './lib/wasi-programs.mjs'
 
 /** A bound against hangs. */
@@ -53,7 +56,8 @@ async function attempt(program, run) {
   const folder = mkdtempSync(join(tmpdir(), 'node-wasmtime-wasi-'))
   try {
     if (program.root !== undefined) cpSync(program.root, folder, { recursive: true })
-    const { exitCode, stdout, stderr } = await run(program.root === undefined ? undefined : folder)
+    const { exitCode, ...output } = await run(program.root === undefined ? undefined : folder)
+    const [stdout, stderr] = [output.stdout, output.stderr].map((text) => (program.trimmed ? text.trimEnd() : text))
     const wrong = []
     if (exitCode !== program.exitCode) wrong.push(`exit code ${exitCode}, not ${program.exitCode}: ${stdout}${stderr}`)
     if (program.stdout !== undefined && stdout !== program.stdout) {
@@ -79,11 +83,16 @@ function ways(runtime, program) {
     args,
     env,
     stdin,
-    preopens: folder === undefined ? {} : { '/': { path: folder, write: true } },
+    preopens: folder === undefined ? {} : { [program.guestRoot ?? '/']: { path: folder, write: true } },
   })
-  return {
+  const both = {
     sync: (folder) => text(runtime.runCommandSync(bytes, { wasi: wasi(folder), timeoutMs: TIMEOUT })),
     async: async (folder) => text(await runtime.runCommand(bytes, { wasi: wasi(folder), timeoutMs: TIMEOUT })),
+  }
+  // It has none of the functions that these import besides.
+  if (program.guestRoot !== undefined) return both
+  return {
+    ...both,
     'node:wasi': (folder) => {
       const options = { encoding: 'utf8', input: stdin, timeout: TIMEOUT }
       const flags = ['--no-warnings', control, program.path, JSON.stringify({ args, env, folder })]
@@ -93,19 +102,36 @@ function ways(runtime, program) {
   }
 }
 
+/** What Sightglass's programs import to say when the measured part begins and ends. */
+function defineBench(runtime) {
+  const builder = runtime.newHostModuleBuilder('bench')
+  const nothing = builder.newFunctionBuilder().withFunc(() => {}, [], [])
+  nothing.export('start')
+  nothing.export('end')
+  builder.instantiate()
+}
+
 async function main(wanted) {
   const folder = process.env.WASI_TESTSUITE
   const groups = [['our own programs', await ownPrograms()]]
   if (folder === undefined) console.log('WASI_TESTSUITE is not set: only our own programs run.')
   else groups.unshift(['the official suite', officialPrograms(folder)])
+  if (process.env.SIGHTGLASS === undefined) console.log('SIGHTGLASS is not set: its programs do not run.')
+  else groups.push(["Sightglass's programs", sightglassPrograms(process.env.SIGHTGLASS)])
   const runtime = new Runtime()
+  defineBench(runtime)
   let failed = 0
   for (const [title, all] of groups) {
     const programs = all.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
-    const passed = { sync: 0, async: 0, 'node:wasi': 0 }
+    const passed = {}
     for (const program of programs) {
+      if (program.unsupported !== undefined) {
+        console.log(`- ${program.name}: ${program.unsupported}`)
+        continue
+      }
       for (const [way, run] of Object.entries(ways(runtime, program))) {
         const wrong = await attempt(program, run)
+        passed[way] ??= 0
         if (wrong === undefined) passed[way] += 1
         else if (way !== 'node:wasi') {
           failed += 1
