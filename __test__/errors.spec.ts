@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
 
@@ -18,12 +19,20 @@ import {
   WasmtimeError,
   wasmFramesOf,
 } from '../dist/errors.js'
-import { attachWasmFrames, renderFrame, renderTrace } from '../dist/wasm-frame.js'
-import { createNativeError } from '../dist/native-error.js'
+import { renderFrame, renderTrace } from '../dist/wasm-frame.js'
 import { trapCodes } from '../dist/trap-code.js'
-import type { LinkProblem } from '../dist/errors.js'
 import type { NativeErrorKind } from '../dist/native-error.js'
+import type { LinkProblem } from '../dist/errors.js'
 import type { WasmFrame } from '../dist/wasm-frame.js'
+
+// Internal, so their types are not in dist/.
+const require = createRequire(import.meta.url)
+const { createNativeError } = require('../dist/native-error.js') as {
+  createNativeError: (kind: NativeErrorKind, message: string, ...more: any[]) => any
+}
+const { attachWasmFrames } = require('../dist/wasm-frame.js') as {
+  attachWasmFrames: (error: unknown, frames: readonly WasmFrame[]) => void
+}
 
 const inner: WasmFrame = { moduleName: 'env', functionName: 'f', signature: '(i32) i32', host: true }
 const outer: WasmFrame = { functionIndex: 1, signature: '(i32) i32', host: false }

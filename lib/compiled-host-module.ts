@@ -37,6 +37,7 @@ export type HostExport =
 export class CompiledHostModule {
   readonly #runtime: Runtime
   readonly #items: ReadonlyMap<string, HostExport>
+  /** Name that it was built with, and that instances have unless they are given another. */
   readonly name: string
   #closed = false
 
@@ -62,6 +63,7 @@ export class CompiledHostModule {
     return [...this.#items.keys()]
   }
 
+  /** Whether `close` was called. */
   get closed(): boolean {
     return this.#closed
   }

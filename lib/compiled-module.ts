@@ -102,6 +102,7 @@ export class CompiledModule extends Module {
     return this.exports.filter((item) => item.type.kind === 'memory')
   }
 
+  /** Lets go of the compiled code; instances that were made of it go on. Idempotent. */
   override close(): void {
     if (!this.closed) {
       // Instances go on, and tell of their exports.

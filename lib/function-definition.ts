@@ -15,9 +15,11 @@ export interface FunctionDefinition {
   readonly exportNames: readonly string[]
   /** Module and name that it is imported from, `undefined` if it is not imported. */
   readonly import?: { readonly module: string; readonly name: string }
+  /** Types of the parameters. */
   readonly paramTypes: readonly ValueTypeName[]
   /** One name for each parameter, or none at all. */
   readonly paramNames: readonly string[]
+  /** Types of the results. */
   readonly resultTypes: readonly ValueTypeName[]
   /** One name for each result, or none at all. */
   readonly resultNames: readonly string[]

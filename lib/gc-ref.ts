@@ -43,6 +43,7 @@ abstract class GcRef {
 
 /** A struct: {@link GcRef}. Values of type `structref`. */
 export class StructRef extends GcRef {
+  /** Tells it from the other kind of handle. */
   get kind(): 'struct' {
     return 'struct'
   }
@@ -50,6 +51,7 @@ export class StructRef extends GcRef {
 
 /** An array: {@link GcRef}. Values of type `arrayref`. */
 export class ArrayRef extends GcRef {
+  /** Tells it from the other kind of handle. */
   get kind(): 'array' {
     return 'array'
   }

@@ -10,6 +10,7 @@ import { type ValueOf, type ValueTypeLike, type ValueTypeName, checkValueTypes }
 
 /** Type of a new global. */
 export interface GlobalDescription<T extends ValueTypeLike = ValueTypeLike> {
+  /** Type of the value. */
   readonly content: T
   /** Whether the value can be set; default false. */
   readonly mutable?: boolean

@@ -43,6 +43,7 @@ export class HostModuleInstance {
   readonly #externs = new Map<string, Memory | Global<any> | Table | Tag>()
   readonly #sharedMemories = new Map<string, SharedMemory>()
   readonly #core: StoreCore | undefined
+  /** Name that guests import it by. */
   readonly name: string
   #closed = false
 
@@ -66,6 +67,7 @@ export class HostModuleInstance {
     }
   }
 
+  /** Whether `close` was called, of this or of its runtime. */
   get closed(): boolean {
     return this.#closed
   }
@@ -100,25 +102,30 @@ export class HostModuleInstance {
     return undefined
   }
 
+  /** The exported memory of a name, `undefined` if there is none. */
   exportedMemory(name: string): Memory | undefined {
     const item = this.#externs.get(name)
     return item instanceof Memory ? item : undefined
   }
 
+  /** The exported global of a name, `undefined` if there is none. */
   exportedGlobal(name: string): Global<any> | undefined {
     const item = this.#externs.get(name)
     return item instanceof Global ? item : undefined
   }
 
+  /** The exported table of a name, `undefined` if there is none. */
   exportedTable(name: string): Table | undefined {
     const item = this.#externs.get(name)
     return item instanceof Table ? item : undefined
   }
 
+  /** The exported shared memory of a name, `undefined` if there is none. */
   exportedSharedMemory(name: string): SharedMemory | undefined {
     return this.#sharedMemories.get(name)
   }
 
+  /** The exported tag of a name, `undefined` if there is none. */
   exportedTag(name: string): Tag | undefined {
     const item = this.#externs.get(name)
     return item instanceof Tag ? item : undefined

@@ -18,6 +18,7 @@ export class Instance {
   readonly #slot: number
   readonly #exported: readonly ModuleExport[]
   #exports: Record<string, any> | undefined
+  /** The store that it lives in. */
   readonly store: Store
 
   /** @internal */
@@ -41,31 +42,37 @@ export class Instance {
     return getExport(this.#core, this.#slot, name)
   }
 
+  /** The exported function of a name, `undefined` if there is none. */
   getFunc(name: string): Func<any, any> | undefined {
     const item = this.getExport(name)
     return item instanceof Func ? item : undefined
   }
 
+  /** The exported memory of a name, `undefined` if there is none. */
   getMemory(name: string): Memory | undefined {
     const item = this.getExport(name)
     return item instanceof Memory ? item : undefined
   }
 
+  /** The exported global of a name, `undefined` if there is none. */
   getGlobal(name: string): Global<any> | undefined {
     const item = this.getExport(name)
     return item instanceof Global ? item : undefined
   }
 
+  /** The exported table of a name, `undefined` if there is none. */
   getTable(name: string): Table | undefined {
     const item = this.getExport(name)
     return item instanceof Table ? item : undefined
   }
 
+  /** The exported shared memory of a name, `undefined` if there is none. */
   getSharedMemory(name: string): SharedMemory | undefined {
     const item = this.getExport(name)
     return item instanceof SharedMemory ? item : undefined
   }
 
+  /** The exported tag of a name, `undefined` if there is none. */
   getTag(name: string): Tag | undefined {
     const item = this.getExport(name)
     return item instanceof Tag ? item : undefined

@@ -5,6 +5,7 @@ import type { Binding } from './native'
 
 /** What a memory or a table asks for when it is made (`current` is 0 then) or grows. */
 export interface GrowRequest {
+  /** What is to grow. */
   readonly kind: 'memory' | 'table'
   /** Size now: bytes of a memory, elements of a table. */
   readonly current: number
@@ -44,6 +45,7 @@ export type LimitName = keyof Limits
 
 /** A request that a limit has refused. */
 export interface Refusal {
+  /** Which limit refused. */
   readonly limit: LimitName
   /** What the limit is; missing for `onGrow`. */
   readonly value?: number

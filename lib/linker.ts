@@ -42,6 +42,7 @@ export interface LinkerFuncOptions {
  */
 export class Linker {
   readonly #native: Binding.Linker
+  /** The engine that it links modules of. */
   readonly engine: Engine
   #allowShadowing = false
   /** What native code has only weak references to, by module and name. */
@@ -283,6 +284,7 @@ export class InstancePre {
   readonly #callbacks: readonly unknown[]
   /** Only held: a store must not be collected as long as something of it can be linked. */
   readonly #stores: readonly StoreCore[]
+  /** The module that is instantiated. */
   readonly module: Module
 
   /** @internal */

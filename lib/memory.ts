@@ -85,34 +85,42 @@ export class Memory {
     return native.memoryReadInt8(this.#handle, this.#index, offset)
   }
 
+  /** Reads an unsigned integer of 16 bits, little-endian; `undefined` if it is not all within the memory. */
   readUint16Le(offset: number): number | undefined {
     return native.memoryReadUint16(this.#handle, this.#index, offset)
   }
 
+  /** Reads a signed integer of 16 bits, little-endian; `undefined` if it is not all within the memory. */
   readInt16Le(offset: number): number | undefined {
     return native.memoryReadInt16(this.#handle, this.#index, offset)
   }
 
+  /** Reads an unsigned integer of 32 bits, little-endian; `undefined` if it is not all within the memory. */
   readUint32Le(offset: number): number | undefined {
     return native.memoryReadUint32(this.#handle, this.#index, offset)
   }
 
+  /** Reads a signed integer of 32 bits, little-endian; `undefined` if it is not all within the memory. */
   readInt32Le(offset: number): number | undefined {
     return native.memoryReadInt32(this.#handle, this.#index, offset)
   }
 
+  /** Reads an unsigned integer of 64 bits, little-endian; `undefined` if it is not all within the memory. */
   readUint64Le(offset: number): bigint | undefined {
     return native.memoryReadUint64(this.#handle, this.#index, offset)
   }
 
+  /** Reads a signed integer of 64 bits, little-endian; `undefined` if it is not all within the memory. */
   readInt64Le(offset: number): bigint | undefined {
     return native.memoryReadInt64(this.#handle, this.#index, offset)
   }
 
+  /** Reads a float of 32 bits, little-endian; `undefined` if it is not all within the memory. */
   readFloat32Le(offset: number): number | undefined {
     return native.memoryReadFloat32(this.#handle, this.#index, offset)
   }
 
+  /** Reads a float of 64 bits, little-endian; `undefined` if it is not all within the memory. */
   readFloat64Le(offset: number): number | undefined {
     return native.memoryReadFloat64(this.#handle, this.#index, offset)
   }
@@ -151,6 +159,7 @@ export class Memory {
     return native.memoryWriteInt8(this.#handle, this.#index, offset, value)
   }
 
+  /** Writes a signed byte; `false` if it is not all within the memory. */
   writeInt8(offset: number, value: number): boolean {
     return native.memoryWriteInt8(this.#handle, this.#index, offset, value)
   }
@@ -160,6 +169,7 @@ export class Memory {
     return native.memoryWriteInt16(this.#handle, this.#index, offset, value)
   }
 
+  /** Writes a signed integer of 16 bits, little-endian; `false` if it is not all within the memory. */
   writeInt16Le(offset: number, value: number): boolean {
     return native.memoryWriteInt16(this.#handle, this.#index, offset, value)
   }
@@ -169,6 +179,7 @@ export class Memory {
     return native.memoryWriteInt32(this.#handle, this.#index, offset, value)
   }
 
+  /** Writes a signed integer of 32 bits, little-endian; `false` if it is not all within the memory. */
   writeInt32Le(offset: number, value: number): boolean {
     return native.memoryWriteInt32(this.#handle, this.#index, offset, value)
   }
@@ -178,14 +189,17 @@ export class Memory {
     return native.memoryWriteInt64(this.#handle, this.#index, offset, value)
   }
 
+  /** Writes a signed integer of 64 bits, little-endian; `false` if it is not all within the memory. */
   writeInt64Le(offset: number, value: bigint): boolean {
     return native.memoryWriteInt64(this.#handle, this.#index, offset, value)
   }
 
+  /** Writes a float of 32 bits, little-endian; `false` if it is not all within the memory. */
   writeFloat32Le(offset: number, value: number): boolean {
     return native.memoryWriteFloat32(this.#handle, this.#index, offset, value)
   }
 
+  /** Writes a float of 64 bits, little-endian; `false` if it is not all within the memory. */
   writeFloat64Le(offset: number, value: number): boolean {
     return native.memoryWriteFloat64(this.#handle, this.#index, offset, value)
   }

@@ -130,16 +130,19 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     return this.#memory
   }
 
+  /** The exported memory of a name, `undefined` if there is none. */
   exportedMemory(name: string): Memory | undefined {
     const item = this.#get(name)
     return item instanceof Memory ? item : undefined
   }
 
+  /** The exported global of a name, `undefined` if there is none. */
   exportedGlobal(name: string): Global<any> | undefined {
     const item = this.#get(name)
     return item instanceof Global ? item : undefined
   }
 
+  /** The exported table of a name, `undefined` if there is none. */
   exportedTable(name: string): Table | undefined {
     const item = this.#get(name)
     return item instanceof Table ? item : undefined
@@ -151,6 +154,7 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     return item instanceof SharedMemory ? item : undefined
   }
 
+  /** The exported tag of a name, `undefined` if there is none. */
   exportedTag(name: string): Tag | undefined {
     const item = this.#get(name)
     return item instanceof Tag ? item : undefined

@@ -115,12 +115,14 @@ export class Module {
     return this.#native.name ?? undefined
   }
 
+  /** What it imports, in the order of the module. */
   get imports(): readonly ModuleImport[] {
     return (this.#imports ??= freezeAll(
       this.#native.imports.map(({ module, name, type }) => ({ module, name, type: describeType(type) })),
     ))
   }
 
+  /** What it exports, in the order of the module. */
   get exports(): readonly ModuleExport[] {
     return (this.#exports ??= freezeAll(
       this.#native.exports.map(({ name, type }) => ({ name, type: describeType(type) })),
@@ -135,6 +137,7 @@ export class Module {
     return this.#native.customSections(name)
   }
 
+  /** Whether `close` was called. */
   get closed(): boolean {
     return this.#closed
   }

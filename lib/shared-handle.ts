@@ -8,7 +8,9 @@ import { ArgumentError, ClosedError } from './errors'
  * what it stands for. It keeps nothing alive.
  */
 export interface SharedHandle<Kind extends 'engine' | 'module' | 'memory' = 'engine' | 'module' | 'memory'> {
+  /** What is shared. */
   readonly kind: Kind
+  /** Which one; a number of this process alone. */
   readonly id: string
 }
 

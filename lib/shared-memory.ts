@@ -133,34 +133,42 @@ export class SharedMemory {
     return native.sharedReadNumber(this.#memory, offset, Kind.Int8) as number | undefined
   }
 
+  /** Reads an unsigned integer of 16 bits, little-endian; `undefined` if it is not all within the memory. */
   readUint16Le(offset: number): number | undefined {
     return native.sharedReadNumber(this.#memory, offset, Kind.Uint16) as number | undefined
   }
 
+  /** Reads a signed integer of 16 bits, little-endian; `undefined` if it is not all within the memory. */
   readInt16Le(offset: number): number | undefined {
     return native.sharedReadNumber(this.#memory, offset, Kind.Int16) as number | undefined
   }
 
+  /** Reads an unsigned integer of 32 bits, little-endian; `undefined` if it is not all within the memory. */
   readUint32Le(offset: number): number | undefined {
     return native.sharedReadNumber(this.#memory, offset, Kind.Uint32) as number | undefined
   }
 
+  /** Reads a signed integer of 32 bits, little-endian; `undefined` if it is not all within the memory. */
   readInt32Le(offset: number): number | undefined {
     return native.sharedReadNumber(this.#memory, offset, Kind.Int32) as number | undefined
   }
 
+  /** Reads an unsigned integer of 64 bits, little-endian; `undefined` if it is not all within the memory. */
   readUint64Le(offset: number): bigint | undefined {
     return native.sharedReadNumber(this.#memory, offset, Kind.Uint64) as bigint | undefined
   }
 
+  /** Reads a signed integer of 64 bits, little-endian; `undefined` if it is not all within the memory. */
   readInt64Le(offset: number): bigint | undefined {
     return native.sharedReadNumber(this.#memory, offset, Kind.Int64) as bigint | undefined
   }
 
+  /** Reads a float of 32 bits, little-endian; `undefined` if it is not all within the memory. */
   readFloat32Le(offset: number): number | undefined {
     return native.sharedReadNumber(this.#memory, offset, Kind.Float32) as number | undefined
   }
 
+  /** Reads a float of 64 bits, little-endian; `undefined` if it is not all within the memory. */
   readFloat64Le(offset: number): number | undefined {
     return native.sharedReadNumber(this.#memory, offset, Kind.Float64) as number | undefined
   }
@@ -197,6 +205,7 @@ export class SharedMemory {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Uint8, value)
   }
 
+  /** Writes a signed byte; `false` if it is not all within the memory. */
   writeInt8(offset: number, value: number): boolean {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Int8, value)
   }
@@ -206,6 +215,7 @@ export class SharedMemory {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Uint16, value)
   }
 
+  /** Writes a signed integer of 16 bits, little-endian; `false` if it is not all within the memory. */
   writeInt16Le(offset: number, value: number): boolean {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Int16, value)
   }
@@ -215,6 +225,7 @@ export class SharedMemory {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Uint32, value)
   }
 
+  /** Writes a signed integer of 32 bits, little-endian; `false` if it is not all within the memory. */
   writeInt32Le(offset: number, value: number): boolean {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Int32, value)
   }
@@ -224,14 +235,17 @@ export class SharedMemory {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Uint64, value)
   }
 
+  /** Writes a signed integer of 64 bits, little-endian; `false` if it is not all within the memory. */
   writeInt64Le(offset: number, value: bigint): boolean {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Int64, value)
   }
 
+  /** Writes a float of 32 bits, little-endian; `false` if it is not all within the memory. */
   writeFloat32Le(offset: number, value: number): boolean {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Float32, value)
   }
 
+  /** Writes a float of 64 bits, little-endian; `false` if it is not all within the memory. */
   writeFloat64Le(offset: number, value: number): boolean {
     return native.sharedWriteNumber(this.#memory, offset, Kind.Float64, value)
   }
@@ -277,18 +291,22 @@ export class SharedMemory {
     return this.#atomic(offset, Op.Add, value)
   }
 
+  /** As `atomicAdd`, with a subtraction. */
   atomicSub<T extends number | bigint>(offset: number, value: T): Widened<T> | undefined {
     return this.#atomic(offset, Op.Sub, value)
   }
 
+  /** As `atomicAdd`, with a bitwise and. */
   atomicAnd<T extends number | bigint>(offset: number, value: T): Widened<T> | undefined {
     return this.#atomic(offset, Op.And, value)
   }
 
+  /** As `atomicAdd`, with a bitwise or. */
   atomicOr<T extends number | bigint>(offset: number, value: T): Widened<T> | undefined {
     return this.#atomic(offset, Op.Or, value)
   }
 
+  /** As `atomicAdd`, with a bitwise exclusive or. */
   atomicXor<T extends number | bigint>(offset: number, value: T): Widened<T> | undefined {
     return this.#atomic(offset, Op.Xor, value)
   }

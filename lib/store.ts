@@ -34,6 +34,7 @@ export interface StoreOptions {
  */
 export class Store {
   readonly #core: StoreCore
+  /** The engine whose modules can be instantiated in it. */
   readonly engine: Engine
 
   /**

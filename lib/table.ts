@@ -8,6 +8,7 @@ import { type RefTypeName, type ValueTypeName, checkRefType } from './value-type
 
 /** Type and limits of a new table. */
 export interface TableDescription {
+  /** Type of the elements. */
   readonly element: RefTypeName
   /** Elements that it has at first. */
   readonly minimum: number
@@ -57,10 +58,21 @@ export class Table {
     return native.tableSize(this.#core.handle, this.#index)
   }
 
+  /**
+   * The element at an index: a `Func`, `null`, or what else the type has.
+   *
+   * @throws {ArgumentRangeError} If the index is beyond the end.
+   */
   get(index: number): any {
     return native.tableGet(this.#core.handle, this.#index, index)
   }
 
+  /**
+   * Sets the element at an index.
+   *
+   * @throws {ArgumentRangeError} If the index is beyond the end.
+   * @throws {ArgumentError} If the value is not of the table's type.
+   */
   set(index: number, value: unknown): void {
     native.tableSet(this.#core.handle, this.#index, index, value)
   }

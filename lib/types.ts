@@ -13,6 +13,7 @@ export interface FuncType<
 
 /** Limits of a memory, in pages of 64 KiB unless the module says otherwise. */
 export interface MemoryType {
+  /** Pages that it begins with. */
   readonly minimum: number
   /** Left out if the memory may grow as far as the address type allows. */
   readonly maximum?: number
@@ -34,7 +35,9 @@ export interface GlobalType {
 
 /** Type and limits of a table, in elements. */
 export interface TableType {
+  /** Type of the elements. */
   readonly element: ValueTypeName
+  /** Elements that it begins with. */
   readonly minimum: number
   /** Left out if the table may grow without a limit of its own. */
   readonly maximum?: number
@@ -60,18 +63,23 @@ export type ExternTypeDescription =
 export interface ModuleImport {
   /** Name of the module that it is imported from. */
   readonly module: string
+  /** Name within that module. */
   readonly name: string
+  /** What it must be, and its type. */
   readonly type: ExternTypeDescription
 }
 
 /** An export of a module. */
 export interface ModuleExport {
+  /** Name of the export. */
   readonly name: string
+  /** What it is, and its type. */
   readonly type: ExternTypeDescription
 }
 
 /** A custom section of a module. */
 export interface CustomSection {
+  /** Name of the section; several may have the same. */
   readonly name: string
   /** A copy of the section's bytes. */
   readonly data: Uint8Array

@@ -26,6 +26,7 @@ export type WasiOutput = 'buffer' | 'inherit' | 'ignore' | Writable | WritableSt
 
 /** A directory of the host that a guest sees. */
 export interface WasiPreopen {
+  /** The directory of the host. */
   readonly path: string | URL
   /** Whether the guest may change what is in it; default false. */
   readonly write?: boolean
