@@ -63,7 +63,7 @@ export interface Border {
 }
 
 /**
- * @internal The calls across the border of a runtime that has listeners. Which calls are nested in which is found by
+ * The calls across the border of a runtime that has listeners. Which calls are nested in which is found by
  * `AsyncLocalStorage`, so it is right across awaits as well.
  */
 export class Listening {

@@ -59,7 +59,7 @@ export function now(): number {
   return clock.call(performance)
 }
 
-/** @internal Watches a signal and a clock for one operation after the other. */
+/** Watches a signal and a clock for one operation after the other. */
 export class Stopper {
   readonly #signal: AbortSignal | undefined
   readonly #timer: NodeJS.Timeout | undefined

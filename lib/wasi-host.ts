@@ -12,7 +12,7 @@ export interface WasiBuffers {
   takeStderr(): Buffer
 }
 
-/** @internal The JavaScript side of one store's WASI. */
+/** The JavaScript side of one store's WASI. */
 export class WasiHost implements WasiBuffers {
   readonly #native: Binding.Wasi
   readonly #pump: InputPump | undefined
@@ -22,7 +22,7 @@ export class WasiHost implements WasiBuffers {
   readonly #outputs: Pick<CheckedWasi, 'stdout' | 'stderr'>
   #written: { readonly stdout: Buffer; readonly stderr: Buffer } | undefined
 
-  /** @throws {ArgumentError} If a directory cannot be opened, or the input needs another mode. */
+  /** @internal @throws {ArgumentError} If a directory cannot be opened, or the input needs another mode. */
   constructor(options: CheckedWasi, mode: Mode) {
     const { stdout, stderr, stdin, ...rest } = options
     const pieces = isPieces(stdin, mode)

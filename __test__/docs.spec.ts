@@ -1,0 +1,104 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+import test from 'ava'
+
+import * as wasmtime from '../index.mjs'
+
+interface Block {
+  readonly name: string
+  readonly canRun: boolean
+  readonly language: 'js' | 'ts'
+}
+
+const { blocksOf, toProgram, toTypeScript } = (await import(
+  new URL('../scripts/lib/doc-blocks.mjs', import.meta.url).href
+)) as {
+  blocksOf: (path: string, exported: readonly string[]) => Block[]
+  toTypeScript: (block: Block) => { extension: string; text: string }
+  toProgram: (block: Block) => { extension: string; text: string }
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const documents = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+]
+const blocks = documents.flatMap((path) => blocksOf(join(root, path), Object.keys(wasmtime)))
+const run = promisify(execFile)
+
+/** A place with the package in `node_modules`, as users have it. */
+function place(name: string): string {
+  const folder = join(root, '.setup', 'docs', name)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(join(folder, 'node_modules'), { recursive: true })
+  symlinkSync(root, join(folder, 'node_modules', 'node-wasmtime'), 'junction')
+  return folder
+}
+
+const fileName = ({ name }: Block): string => name.replaceAll(/[^\w-]+/g, '-')
+
+test('every block of code in the documents has types that fit', async (t) => {
+  t.true(blocks.length > 15)
+  const folder = place('types')
+  for (const [language, strict] of [
+    ['js', false],
+    ['ts', true],
+  ] as const) {
+    const own = join(folder, language)
+    mkdirSync(own)
+    for (const block of blocks) {
+      if (block.language !== language) continue
+      const { extension, text } = toTypeScript(block)
+      writeFileSync(join(own, `${fileName(block)}.${extension}`), text)
+    }
+    const options = {
+      compilerOptions: {
+        target: 'es2024',
+        lib: ['es2024', 'esnext.disposable'],
+        module: 'nodenext',
+        types: ['node'],
+        typeRoots: [join(root, 'node_modules', '@types')],
+        noEmit: true,
+        strict,
+      },
+      include: ['*.mts', '*.cts'],
+    }
+    writeFileSync(join(own, 'tsconfig.json'), JSON.stringify(options))
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    try {
+      await run(process.execPath, [tsc, '-p', own])
+      t.pass()
+    } catch (error) {
+      t.fail((error as { stdout: string }).stdout)
+    }
+  }
+})
+
+test('the blocks that can run by themselves run', async (t) => {
+  const folder = place('run')
+  const programs = blocks.filter((block) => block.canRun)
+  t.true(programs.length > 5)
+  const queue = [...programs]
+  const failed: string[] = []
+  const work = async (): Promise<void> => {
+    for (let block = queue.shift(); block !== undefined; block = queue.shift()) {
+      const { extension, text } = toProgram(block)
+      const file = join(folder, `${fileName(block)}.${extension}`)
+      writeFileSync(file, text)
+      try {
+        await run(process.execPath, [file], { cwd: folder, timeout: 60_000 })
+      } catch (error) {
+        failed.push(`${block.name}\n${(error as { stderr: string }).stderr}`)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, work))
+  t.deepEqual(failed, [])
+})
