@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -80,6 +80,34 @@ test('every block of code in the documents has types that fit', async (t) => {
     }
   }
 })
+
+test('every link in the documents leads somewhere', (t) => {
+  const broken: string[] = []
+  for (const path of [...documents, 'CONTRIBUTING.md', 'RATIONALE.md', 'SECURITY.md']) {
+    const text = readFileSync(join(root, path), 'utf8')
+    for (const [, target = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue
+      const [file = '', anchor] = target.split('#')
+      const full = file === '' ? join(root, path) : join(root, dirname(path), file)
+      const found = existsSync(full) && (anchor === undefined || anchorsOf(full).has(anchor))
+      if (!found) broken.push(`${path}: ${target}`)
+    }
+  }
+  t.deepEqual(broken, [])
+})
+
+/** The anchors of a document's headings, as GitHub makes them. */
+function anchorsOf(path: string): ReadonlySet<string> {
+  const headings = readFileSync(path, 'utf8')
+    .replaceAll(/^```[\s\S]*?^```/gm, '')
+    .matchAll(/^#+ (.*)$/gm)
+  const slug = (text: string): string =>
+    text
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-')
+  return new Set(Array.from(headings, ([, text = '']) => slug(text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1'))))
+}
 
 test('the blocks that can run by themselves run', async (t) => {
   const folder = place('run')
