@@ -16,14 +16,11 @@ import { CompiledHostModule } from './compiled-host-module'
 import { CompiledModule, setEngineOf } from './compiled-module'
 import { describe } from './describe'
 import { type EngineStats, attachEngine, engineStats, shareEngine } from './engine'
-import { ArgumentError, ClosedError, ExitError, LinkError } from './errors'
+import { ArgumentError, ClosedError, ExitError } from './errors'
 import { Func } from './func'
 import { HeardFunction } from './heard-function'
 import { HostModuleBuilder } from './host-module-builder'
-import { HostModuleInstance, type HostModuleOwner } from './host-module-instance'
-import { type Limits, mergeLimits } from './limits'
-import { LinkCache } from './link-cache'
-import { type Importable, type Link, explain } from './linking'
+import type { HostModuleInstance } from './host-module-instance'
 import type { Listening } from './listening'
 import {
   type AsyncModuleConfig,
@@ -34,17 +31,17 @@ import {
   checkModuleConfig,
 } from './module-config'
 import { Module, attachModule, checkPath, compileNow, compiled } from './module'
-import { ModuleInstance, type ModuleInstanceOwner, sharesStore } from './module-instance'
+import { ModuleInstance } from './module-instance'
+import { ModuleSpace, type Place } from './module-space'
 import { type Binding, native } from './native'
 import { type RuntimeOptions, RuntimeParts, checkRuntimeOptions, ownOptionNames } from './runtime-options'
 import type { SharedHandle } from './shared-handle'
 import { setEngineOfRuntime } from './shared-memory'
-import { SharedStore } from './shared-store'
 import { type Stopper, makeStopper, now } from './stopper'
-import { type Mode, StoreCore } from './store-core'
+import type { Mode } from './store-core'
 import type { ModuleSource } from './types'
 import { type Versions, versions } from './versions'
-import { WasiHost, noteHost } from './wasi-host'
+import { type WasiHost, noteHost } from './wasi-host'
 
 /** What is alive of a runtime. */
 export interface RuntimeStats extends EngineStats {
@@ -70,14 +67,7 @@ export class Runtime {
   readonly #engine: Binding.Engine
   #handle: SharedHandle<'engine'> | undefined
   readonly #listening: Listening | undefined
-  readonly #modules = new Map<string, Importable>()
-  readonly #links: LinkCache
-  readonly #owner: HostModuleOwner & ModuleInstanceOwner
-  /** Names that an asynchronous instantiation will take. */
-  readonly #reserved = new Set<string>()
-  /** The stores of named instances and of those that import from them, one for each mode. */
-  readonly #shared: { readonly [mode in Mode]: SharedStore }
-  readonly #limits: Limits | undefined
+  readonly #space: ModuleSpace
   #exitCode: number | undefined
   /** Whether functions may have several results. */
   readonly #multiValue: boolean
@@ -86,21 +76,9 @@ export class Runtime {
   constructor(options: RuntimeOptions = {}) {
     const { limits, listening, engine } = checkRuntimeOptions(options)
     this.#engine = engine
-    this.#links = new LinkCache(engine, this.#modules)
-    this.#limits = limits
     this.#listening = listening
     this.#multiValue = this.#engine.multiValue
-    this.#shared = {
-      sync: new SharedStore(this.#engine, 'sync', limits, this.#listening),
-      async: new SharedStore(this.#engine, 'async', limits, this.#listening),
-    }
-    // Instances hold this object, which holds the runtime; the public class stays free of such methods.
-    this.#owner = {
-      engine: this.#engine,
-      listening: this.#listening,
-      sharedCore: (mode) => this.#shared[mode].core,
-      closed: (instance) => this.#forget(instance),
-    }
+    this.#space = new ModuleSpace(engine, limits, listening)
   }
 
   /**
@@ -243,7 +221,7 @@ export class Runtime {
   ): ModuleInstance<any> | HostModuleInstance {
     this.assertOpen()
     const checked = checkModuleConfig(config)
-    if (source instanceof CompiledHostModule) return this.#instantiateHost(source, checked, 'sync')
+    if (source instanceof CompiledHostModule) return this.#addHost(source, checked, 'sync')
     return this.#instantiate(source instanceof CompiledModule ? source : this.compileModuleSync(source), checked)
   }
 
@@ -259,12 +237,12 @@ export class Runtime {
       else start.call([], make)
     } catch (error) {
       const ended = hasExited(instance, error)
-      const failure = this.#displace(place, error)
+      const failure = this.#space.displace(place, error)
       if (!ended) throw failure
     } finally {
-      if (resolved.needsShared) resolved.pre.close()
+      this.#space.settle(place)
     }
-    if (!this.#admit(instance)) return instance
+    if (!this.#space.admit(instance)) return instance
     try {
       for (const start of startsOf(instance, compiled, checked)) {
         if (timeoutMs === undefined) start.call()
@@ -300,7 +278,7 @@ export class Runtime {
   ): Promise<ModuleInstance<any> | HostModuleInstance> {
     this.assertOpen()
     if (source instanceof CompiledHostModule) {
-      return this.#instantiateHost(source, checkModuleConfig(config), 'async')
+      return this.#addHost(source, checkModuleConfig(config), 'async')
     }
     const checked = checkAsyncModuleConfig(config)
     return this.#stoppable(source, checked, (compiled, stopper) => this.#instantiateAsync(compiled, checked, stopper))
@@ -330,20 +308,19 @@ export class Runtime {
     stopper: Stopper | undefined,
   ): Promise<ModuleInstance<any>> {
     const place = this.#place(compiled, config, 'async')
-    const { instance, core, resolved, name } = place
-    if (name !== '') this.#reserved.add(name)
+    const { instance, core, resolved } = place
+    this.#space.reserve(place)
     try {
       const make = (): Promise<void> => beginInstance(core, resolved.pre, instance, stopper)
       await (this.#startOf(compiled, instance)?.callAsync([], make) ?? make())
     } catch (error) {
       const ended = instance.closed && instance.exitCode === 0 && error instanceof ExitError && error.exitCode === 0
-      const failure = this.#displace(place, error)
+      const failure = this.#space.displace(place, error)
       if (!ended) throw failure
     } finally {
-      if (name !== '') this.#reserved.delete(name)
-      if (resolved.needsShared) resolved.pre.close()
+      this.#space.settle(place)
     }
-    if (!this.#admit(instance)) return instance
+    if (!this.#space.admit(instance)) return instance
     try {
       for (const start of startsOf(instance, compiled, config)) await Func.runStoppable(start, stopper)
     } catch (error) {
@@ -388,7 +365,7 @@ export class Runtime {
 
   /** The module of a name, `undefined` if there is none. */
   module(name: string): ModuleInstance<any> | HostModuleInstance | undefined {
-    return this.#modules.get(name)
+    return this.#space.get(name)
   }
 
   /**
@@ -408,7 +385,7 @@ export class Runtime {
     const stats = engineStats(this.#engine)
     // After the end nothing can be called, whatever waits to be collected.
     const hostFunctions = this.#exitCode === undefined ? stats.hostFunctions : 0
-    return { ...stats, hostFunctions, modules: this.#modules.size }
+    return { ...stats, hostFunctions, modules: this.#space.size }
   }
 
   /** Whether the runtime has been closed. */
@@ -425,13 +402,7 @@ export class Runtime {
     const code = checkInteger(exitCode, 'exitCode', 0, 2 ** 32 - 1) ?? 0
     if (this.#exitCode !== undefined) return
     this.#exitCode = code
-    const modules = [...this.#modules.values()]
-    this.#modules.clear()
-    for (const module of modules) module.close(code)
-    this.#engine.closeStores(code)
-    this.#links.clear()
-    this.#shared.sync.close()
-    this.#shared.async.close()
+    this.#space.close(code)
   }
 
   [Symbol.dispose](): void {
@@ -447,83 +418,19 @@ export class Runtime {
     if (this.#exitCode !== undefined) throw new ClosedError(`runtime closed with exit_code(${this.#exitCode})`)
   }
 
-  #checkName(name: string): void {
-    if (name !== '' && (this.#modules.has(name) || this.#reserved.has(name))) {
-      throw new LinkError(`module[${name}] has already been instantiated`)
+  #addHost(compiled: CompiledHostModule, config: CheckedModuleConfig, mode: Mode): HostModuleInstance {
+    if (CompiledHostModule.parts(compiled).runtime !== this) {
+      throw new ArgumentError('the host module was compiled by another Runtime')
     }
+    return this.#space.addHost(compiled, config, mode)
   }
 
-  #instantiateHost(compiled: CompiledHostModule, config: CheckedModuleConfig, mode: Mode): HostModuleInstance {
-    const { runtime, items } = CompiledHostModule.parts(compiled)
-    const name = config.name ?? compiled.name
-    for (const what of ['limits', 'fuel', 'timeoutMs', 'wasi'] as const) {
-      if (config[what] === undefined) continue
-      throw new ArgumentError(`config.${what} is not an option of a host module, which has no store and runs no guest`)
-    }
-    if (runtime !== this) throw new ArgumentError('the host module was compiled by another Runtime')
-    if (compiled.closed) throw new ClosedError('source module must be compiled before instantiation: it is closed')
-    if (name === '') throw new LinkError('a module name must not be empty')
-    this.#checkName(name)
-    const shares = [...items.values()].some((item) => item.kind !== 'func')
-    if (shares) this.#shared[mode].enter()
-    try {
-      const instance = new HostModuleInstance(this.#owner, name, items, mode)
-      this.#modules.set(name, instance)
-      return instance
-    } catch (error) {
-      if (shares) this.#shared[mode].leave()
-      throw error
-    }
-  }
-
-  /** Links a module, and makes the object of its instance in the store where that belongs. */
+  /** Finds a place for an instance of a module. */
   #place(compiled: CompiledModule, config: CheckedModuleConfig, mode: Mode): Place {
     if (CompiledModule.runtimeOf(compiled) !== this) {
       throw new ArgumentError('the module was compiled by another Runtime; compile it with this one')
     }
-    if (compiled.closed) {
-      throw new ClosedError('source module must be compiled before instantiation: it is closed')
-    }
-    const { wasi } = config
-    const name = config.name ?? (wasi === undefined ? compiled.name : '')
-    this.#checkName(name)
-    const resolved = this.#links.link(compiled, mode, wasi !== undefined)
-    try {
-      return this.#placeLinked(compiled, resolved, name, config, mode)
-    } catch (error) {
-      if (resolved.needsShared) resolved.pre.close()
-      throw error
-    }
-  }
-
-  #placeLinked(compiled: CompiledModule, resolved: Link, name: string, config: CheckedModuleConfig, mode: Mode): Place {
-    const { wasi, limits, fuel } = config
-    if (wasi !== undefined && resolved.needsShared) throw needsTwoStores()
-    const host = wasi === undefined ? undefined : new WasiHost(wasi, mode)
-    const ownsStore = name === '' && !resolved.needsShared
-    if (!ownsStore && (limits !== undefined || fuel !== undefined)) {
-      throw sharesStore(limits === undefined ? 'fuel' : 'limits', name)
-    }
-    const core = ownsStore
-      ? new StoreCore(
-          this.#engine,
-          mode === 'async' ? mode : undefined,
-          mergeLimits(limits, this.#limits),
-          this.#listening,
-        )
-      : this.#shared[mode].core
-    try {
-      if (fuel !== undefined) core.fuel = fuel
-      host?.attach(core)
-    } catch (error) {
-      // Only a store of its own has either.
-      core.close()
-      throw error
-    }
-    core.keep(resolved.callbacks)
-    const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, config.context)
-    if (!ownsStore) this.#shared[mode].enter()
-    return { instance, core, ownsStore, resolved, name, mode }
+    return this.#space.place(compiled, config, mode)
   }
 
   /** The start function of a module that is being instantiated, if somebody may listen to it. */
@@ -550,25 +457,6 @@ export class Runtime {
     }
   }
 
-  /** Takes back what `#place` did, for an instance that could not be made; gives the error to throw. */
-  #displace({ instance, core, ownsStore, mode }: Place, error: unknown): unknown {
-    // A start function may have closed the instance before it failed; then all this is done.
-    if (ownsStore) core.close()
-    else if (!instance.closed && this.#exitCode === undefined) this.#shared[mode].leave()
-    noteHost(error, core.wasi)
-    return explain(error, this.#modules)
-  }
-
-  /** Enters an instance that was made; false if its start function has ended it, successfully. */
-  #admit(instance: ModuleInstance<any>): boolean {
-    if (instance.closed) {
-      if (instance.exitCode === 0) return false
-      throw new ExitError(instance.exitCode ?? 0)
-    }
-    if (instance.name !== '') this.#modules.set(instance.name, instance)
-    return true
-  }
-
   /** A start function has failed. A guest that ends itself successfully has done what it was started for. */
   #endStart(instance: ModuleInstance<any>, error: unknown): void {
     const code = instance.exitCode
@@ -577,37 +465,13 @@ export class Runtime {
     noteHost(error, ModuleInstance.parts(instance).core.wasi)
     throw error
   }
-
-  #forget(instance: Importable): void {
-    if (instance instanceof HostModuleInstance) this.#links.clear()
-    if (this.#modules.get(instance.name) === instance) this.#modules.delete(instance.name)
-    const mode = instance instanceof HostModuleInstance ? instance.sharedMode : sharedModeOf(instance)
-    if (mode !== undefined && this.#exitCode === undefined) this.#shared[mode].leave()
-  }
 }
 
 setEngineOf(Runtime.engineOf)
 
-function needsTwoStores(): LinkError {
-  return new LinkError(
-    'an instance with WASI has a store of its own, and this one imports from instances, or memories, globals or tables of ' +
-      'host modules, which have another; link it in one store with new Store(engine, { wasi }) and a Linker',
-  )
-}
-
 /** Whether the guest has called `proc_exit(0)` in the start function that has failed with that. */
 function hasExited(instance: ModuleInstance<any>, error: unknown): boolean {
   return error instanceof ExitError && ModuleInstance.parts(instance).core.wasi?.exitCode === 0
-}
-
-/** Where an instance is made. */
-interface Place {
-  readonly instance: ModuleInstance<any>
-  readonly core: StoreCore
-  readonly ownsStore: boolean
-  readonly resolved: Link
-  readonly name: string
-  readonly mode: Mode
 }
 
 /** The functions to start an instance with, those that it exports, until one of them has closed it. */
@@ -622,9 +486,4 @@ function* startsOf(
     const func = instance.exportedFunction(name)
     if (func !== undefined) yield func
   }
-}
-
-/** The mode whose store of named instances an instance is in; `undefined` if it has a store of its own. */
-function sharedModeOf(instance: ModuleInstance<any>): Mode | undefined {
-  return ModuleInstance.parts(instance).ownsStore ? undefined : instance.mode
 }
