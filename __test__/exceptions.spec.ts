@@ -292,7 +292,7 @@ test('a WasmException is made of a tag and values of its types', async (t) => {
     [[], /payload: expected 2 values, got 0/],
     [[1, 2, 3], /payload: expected 2 values, got 3/],
     [['1', null], /payload\[0\]: expected a number \(i32\), got a string/],
-    [5, /payload must be an array, but got the number 5/],
+    [5, /payload must be an array of values, but got the number 5/],
     [null, /payload must be an array/],
   ]
   for (const [payload, message] of wrong) {

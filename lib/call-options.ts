@@ -1,5 +1,5 @@
 import { describe } from './describe'
-import { ArgumentError } from './errors'
+import { ArgumentError, ArgumentRangeError } from './errors'
 import { checkFuel } from './fuel'
 import { MAX_TIMEOUT, type StopOptions, checkSignal } from './stopper'
 
@@ -85,6 +85,31 @@ export function checkInstantiateOptions(options: unknown): number | undefined {
 export function checkBoolean(value: unknown, what: string): boolean | undefined {
   if (value === undefined || typeof value === 'boolean') return value
   throw new ArgumentError(`${what} must be a boolean, but got ${describe(value)}`)
+}
+
+/**
+ * @internal A copy of an array, whose length and elements are read once: a proxy, or a getter, may give something else the
+ * next time, and an array may claim any length.
+ *
+ * @param items What the items are, for the message; `accepted` is what more there is to say of them.
+ */
+export function checkList<T>(
+  list: unknown,
+  what: string,
+  items: string,
+  most: number,
+  check: (item: unknown, what: string) => T,
+  accepted = '',
+): T[] {
+  if (!Array.isArray(list)) {
+    throw new ArgumentError(`${what} must be an array of ${items}${accepted}, but got ${describe(list)}`)
+  }
+  const length = Number(list.length)
+  // Written so that NaN, which only a proxy can answer, is refused as well.
+  if (!(length <= most)) throw new ArgumentRangeError(`${what} must have at most ${most} ${items}, but has ${length}`)
+  const checked: T[] = []
+  for (let index = 0; index < length; index += 1) checked.push(check(list[index], `${what}[${index}]`))
+  return checked
 }
 
 /** @internal A copy of the options that are given, each read once. */

@@ -1,5 +1,4 @@
-import { checkInteger, checkOptions, checkString } from './call-options'
-import { describe } from './describe'
+import { checkInteger, checkList, checkOptions, checkString } from './call-options'
 import { ArgumentError } from './errors'
 import { Module } from './module'
 import { type Binding, native } from './native'
@@ -59,8 +58,5 @@ export function startProfiling(core: StoreCore, options: unknown): GuestProfiler
 
 function checkModules(modules: unknown): Binding.Module[] {
   if (modules === undefined) return []
-  if (!Array.isArray(modules) || !(modules.length <= 10_000)) {
-    throw new ArgumentError(`options.modules must be an array of at most 10000 modules, but got ${describe(modules)}`)
-  }
-  return Array.from({ length: modules.length }, (_, index) => Module.native(modules[index]))
+  return checkList(modules, 'options.modules', 'modules', 10_000, Module.native)
 }

@@ -1,4 +1,4 @@
-import { checkOptions, checkString, checkTimeout } from './call-options'
+import { checkList, checkOptions, checkString, checkTimeout } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
 import { checkFuel } from './fuel'
@@ -100,21 +100,8 @@ export function checkGiven(
 }
 
 function checkStartFunctions(startFunctions: unknown): readonly string[] {
-  if (!Array.isArray(startFunctions)) {
-    throw new ArgumentError(`config.startFunctions must be an array of strings, but got ${describe(startFunctions)}`)
-  }
-  // Read by index, once: a proxy may have an endless iterator or a different length every time.
-  const length = Number(startFunctions.length)
-  if (!(length <= MAX_START_FUNCTIONS)) {
-    throw new ArgumentError(`config.startFunctions must have at most ${MAX_START_FUNCTIONS} names, but has ${length}`)
-  }
-  const functions: string[] = []
-  for (let index = 0; index < length; index++) {
-    const item: unknown = startFunctions[index]
-    if (typeof item !== 'string') {
-      throw new ArgumentError(`config.startFunctions[${index}] must be a string, but got ${describe(item)}`)
-    }
-    functions.push(item)
-  }
-  return functions
+  return checkList(startFunctions, 'config.startFunctions', 'strings', MAX_START_FUNCTIONS, (item, what) => {
+    if (typeof item === 'string') return item
+    throw new ArgumentError(`${what} must be a string, but got ${describe(item)}`)
+  })
 }

@@ -1,6 +1,7 @@
 import { ValueType } from './api'
+import { checkList } from './call-options'
 import { describe } from './describe'
-import { ArgumentError, ArgumentRangeError } from './errors'
+import { ArgumentError } from './errors'
 import type { Func } from './func'
 import type { ArrayRef, StructRef } from './gc-ref'
 import type { WasmException } from './wasm-exception'
@@ -165,24 +166,12 @@ export function checkRefType(value: unknown, what: string): RefTypeName {
  * @throws {ArgumentRangeError} If the list has more than 1000 elements.
  */
 export function checkValueTypes(list: unknown, what: string): readonly ValueTypeName[] {
-  if (!Array.isArray(list)) {
-    throw new ArgumentError(`${what} must be an array of value types (${accepted}), but got ${describe(list)}`)
-  }
-  // Read once like the elements: an array whose length changes while it is copied must not make the loop go on.
-  const length = Number(list.length)
-  // Written so that NaN, which only a proxy can answer, is refused as well.
-  if (!(length <= MAX_VALUE_TYPES)) {
-    throw new ArgumentRangeError(`${what} must have at most ${MAX_VALUE_TYPES} value types, but has ${length}`)
-  }
-  const types: ValueTypeName[] = []
-  for (let index = 0; index < length; index++) {
-    const element: unknown = list[index]
+  const check = (element: unknown, place: string): ValueTypeName => {
     const name = isValueTypeName(element) ? element : namesByByte.get(element)
-    if (name === undefined) {
-      throw new ArgumentError(`${what}[${index}] must be ${accepted}, but got ${describe(element)}`)
-    }
-    types.push(name)
+    if (name !== undefined) return name
+    throw new ArgumentError(`${place} must be ${accepted}, but got ${describe(element)}`)
   }
+  const types = checkList(list, what, 'value types', MAX_VALUE_TYPES, check, ` (${accepted})`)
   return Object.freeze(types)
 }
 

@@ -3,7 +3,7 @@ import type { WritableStream } from 'node:stream/web'
 import { types } from 'node:util'
 import { fileURLToPath } from 'node:url'
 
-import { checkBoolean, checkInteger, checkOptions } from './call-options'
+import { checkBoolean, checkInteger, checkList, checkOptions } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
 import type { Binding } from './native'
@@ -135,12 +135,7 @@ function checkText(value: unknown, what: string): string {
 
 function checkArgs(args: unknown, what: string): readonly string[] {
   if (args === undefined) return []
-  if (!Array.isArray(args)) throw new ArgumentError(`${what} must be an array of strings, but got ${describe(args)}`)
-  const length = Number(args.length)
-  if (length > MAX_ITEMS) throw new ArgumentError(`${what} must have at most ${MAX_ITEMS} items, but has ${length}`)
-  const checked: string[] = []
-  for (let index = 0; index < length; index++) checked.push(checkText(args[index], `${what}[${index}]`))
-  return checked
+  return checkList(args, what, 'strings', MAX_ITEMS, checkText)
 }
 
 /** More than any system takes. */

@@ -1,3 +1,4 @@
+import { checkList } from './call-options'
 import { describe } from './describe'
 import { ArgumentError, ArgumentRangeError, WasmtimeError, type WasmtimeErrorOptions } from './errors'
 import { coreKey, native, referenceKey } from './native'
@@ -55,18 +56,11 @@ export class WasmException<P extends readonly ValueTypeLike[] = any> extends Was
       this.#payload = payload === undefined ? undefined : Object.freeze(payload)
     } else {
       if (!(owner instanceof Tag)) throw new ArgumentError(`tag must be a Tag, but got ${describe(owner)}`)
-      if (!Array.isArray(payloadOrIndex)) {
-        throw new ArgumentError(`payload must be an array, but got ${describe(payloadOrIndex)}`)
-      }
-      const length = Number(payloadOrIndex.length)
-      if (!(length <= MAX_VALUES)) {
-        // Copying an array of that length would be the end of the process.
-        throw new ArgumentError(`payload must have at most ${MAX_VALUES} values, but has ${length}`)
-      }
+      const values = checkList(payloadOrIndex, 'payload', 'values', MAX_VALUES, (value) => value)
       const { core, index } = Tag.parts(owner)
       this.#core = core
       this.#tag = index
-      this.#index = native.exceptionNew(core.handle, index, [...(payloadOrIndex as unknown[])], this)
+      this.#index = native.exceptionNew(core.handle, index, values, this)
       // At once, so that it can be read when the store has ended.
       this.#payload = Object.freeze(native.exceptionPayload(core.handle, this.#index))
     }
