@@ -145,7 +145,7 @@ const expectations: Readonly<Record<string, readonly string[]>> = {
     'wasmtime_cache_total{result="hit"} 1\n',
     '7. The server shuts down while it works for two requests\n',
     'ready for more: 503\n',
-    'the one that computes: 200 78498\n',
+    'the one that waits: 200 late news\n',
     'the one that loops: 503\n',
     'one that comes later: refused\n',
     'left: 0 stores, 0 bytes\n',

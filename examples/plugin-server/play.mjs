@@ -14,7 +14,11 @@ import { startService } from './service.mjs'
  * @param {string} cache A directory for compiled code.
  */
 export async function play(folder, cache) {
-  const site = createServer((_, response) => response.end('news from outside'))
+  let release = () => {}
+  const site = createServer(({ url }, response) => {
+    if (url === '/') response.end('news from outside')
+    else release = () => response.end('late news')
+  })
   await once(site.listen(0, '127.0.0.1'), 'listening')
   const origin = `http://127.0.0.1:${/** @type {AddressInfo} */ (site.address()).port}`
   const service = await startService(
@@ -46,7 +50,7 @@ export async function play(folder, cache) {
     await reload(client, folder)
     await manyAtOnce(client)
     await metrics(client)
-    await shutDown(client, service.stop)
+    await shutDown(client, origin, () => release(), service.stop)
   } finally {
     site.close()
   }
@@ -152,17 +156,21 @@ async function metrics(client) {
 
 /**
  * @param {Client} client
+ * @param {string} origin
+ * @param {() => void} release Has the site answer.
  * @param {() => Promise<{ stores: number, memoryBytes: number }>} stop
  */
-async function shutDown(client, stop) {
+async function shutDown(client, origin, release, stop) {
   console.log('7. The server shuts down while it works for two requests')
-  const slow = client.request('/primes/1000000')
+  const slow = client.request(`/notes/?from=${encodeURIComponent(`${origin}/slow`)}`)
   const endless = client.request('/hostile/spin')
+  await client.untilMetrics('wasmtime_tasks{state="parked"} 1')
   await client.untilMetrics('plugin_requests_running 2')
   const stopped = stop()
   const late = client.request('/hello').catch(() => ({ status: 'refused' }))
   console.log(`   ready for more: ${(await client.admin('/readyz')).status}`)
-  console.log(`   the one that computes: ${(await slow).status} ${(await slow).text.trim()}`)
+  release()
+  console.log(`   the one that waits: ${(await slow).status} ${(await slow).text.trim()}`)
   console.log(`   the one that loops: ${(await endless).status}`)
   console.log(`   one that comes later: ${(await late).status}`)
   const { stores, memoryBytes } = await stopped
