@@ -14,6 +14,12 @@ import { Plugin } from './plugin.mjs'
 /** @import { Config } from './config.mjs' */
 /** @import { Exchange } from './exchange.mjs' */
 
+/** Tables of an instance. */
+const TABLES = 4
+
+/** Instances that are not for requests. */
+const SPARE = 8
+
 /** A file is no plugin that this server can run. */
 export class UnfitError extends Error {
   /** @override */
@@ -30,9 +36,20 @@ export class PluginHost {
     this.#config = config
     this.#store = new KeyValueStore(config.storeBytes)
     const { memoryBytes, tableElements, cache } = config
+    // Those that run, and some for versions that are tried.
+    const instances = config.maxRunning + SPARE
     this.#runtime = new Runtime({
       fuel: true,
-      limits: { memoryBytes, tableElements, instances: 1, memories: 1, tables: 4 },
+      limits: { memoryBytes, tableElements, instances: 1, memories: 1, tables: TABLES },
+      // Memory for all of them is set aside once: making and freeing an instance takes half as long.
+      pooling: {
+        totalCoreInstances: instances,
+        totalMemories: instances,
+        totalTables: instances * TABLES,
+        totalStacks: instances,
+        maxMemorySize: memoryBytes,
+        tableElements,
+      },
       cache,
       // Guests have no use for these here. What is off cannot be attacked.
       threads: false,

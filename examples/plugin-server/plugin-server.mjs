@@ -25,6 +25,9 @@ const PATH = /^\/([a-z0-9-]{1,64})(?=[/?]|$)/
 /** Methods that plugins answer. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
+/** Why host functions end what they still do for a request. Made once: an error is dear, and nobody sees this one. */
+const over = new Error('the request is over')
+
 /** Milliseconds after which one who was turned away may come again. */
 const RETRY = 1000
 
@@ -113,7 +116,9 @@ export class PluginServer {
     const log = this.#parts.log.with({ request: id, plugin: label })
     const controller = new AbortController()
     this.#requests.add(controller)
-    response.on('close', () => controller.abort(clientGone()))
+    response.on('close', () => {
+      if (!response.writableFinished) controller.abort(clientGone())
+    })
     /** @type {Outcome} */
     let outcome = answered
     /** @type {unknown} */
@@ -128,7 +133,7 @@ export class PluginServer {
     } finally {
       this.#requests.delete(controller)
       // Ends what host functions still do for a plugin that was stopped.
-      controller.abort()
+      controller.abort(over)
     }
     const seconds = (performance.now() - start) / 1000
     this.#parts.metrics.finished(label, outcome.name, seconds)

@@ -34,7 +34,9 @@ export function readBody(request, { maxBytes, timeoutMs }) {
       reject(clientGone())
     }
     request.on('error', gone)
-    request.on('close', gone)
+    request.on('close', () => {
+      if (!request.complete) gone()
+    })
   })
 }
 
