@@ -10,7 +10,9 @@ const MIB = 1024 * KIB
 /**
  * @typedef {object} Config
  * @property {string} folder Where the plugins are: `<name>.wasm`.
- * @property {string | false} cache The directory of compiled code. Only its owner may be able to write there.
+ * @property {string | false} cache The directory of compiled code. Only its owner may be able to write there. With it,
+ * plugins are compiled in a process of their own; without it, nothing ends the compiling of one that was made to be slow.
+ * @property {number} compileTimeoutMs Milliseconds that compiling a plugin may take.
  * @property {number} port 0 for any that is free.
  * @property {number} adminPort For metrics and health: not for the public.
  * @property {string} address What both listen on.
@@ -40,6 +42,7 @@ const MIB = 1024 * KIB
 /** @type {Omit<Config, 'folder'>} */
 const defaults = {
   cache: false,
+  compileTimeoutMs: 30_000,
   port: 8080,
   adminPort: 9090,
   address: '127.0.0.1',

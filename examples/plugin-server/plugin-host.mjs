@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto'
 
 // In a project of your own: import { ... } from 'node-wasmtime'
 import { Runtime, TrapError } from '../../index.mjs'
+import { compileApart } from './compile-apart.mjs'
+import { TABLES, engineOptions } from './engine-options.mjs'
 import { defineHostFunctions } from './host-functions.mjs'
 import { KeyValueStore } from './key-value-store.mjs'
 import { Outbound } from './outbound.mjs'
@@ -13,12 +15,6 @@ import { Plugin } from './plugin.mjs'
 /** @import { CompiledModule, ModuleInstance } from '../../index.mjs' */
 /** @import { Config } from './config.mjs' */
 /** @import { Exchange } from './exchange.mjs' */
-
-/** Tables of an instance. */
-const TABLES = 4
-
-/** Instances that are not for requests. */
-const SPARE = 8
 
 /** A file is no plugin that this server can run. */
 export class UnfitError extends Error {
@@ -35,26 +31,10 @@ export class PluginHost {
   constructor(config) {
     this.#config = config
     this.#store = new KeyValueStore(config.storeBytes)
-    const { memoryBytes, tableElements, cache } = config
-    // Those that run, and some for versions that are tried.
-    const instances = config.maxRunning + SPARE
+    const { memoryBytes, tableElements } = config
     this.#runtime = new Runtime({
-      fuel: true,
+      ...engineOptions(config),
       limits: { memoryBytes, tableElements, instances: 1, memories: 1, tables: TABLES },
-      // Memory for all of them is set aside once: making and freeing an instance takes half as long.
-      pooling: {
-        totalCoreInstances: instances,
-        totalMemories: instances,
-        totalTables: instances * TABLES,
-        totalStacks: instances,
-        maxMemorySize: memoryBytes,
-        tableElements,
-      },
-      cache,
-      // Guests have no use for these here. What is off cannot be attacked.
-      threads: false,
-      multiMemory: false,
-      memory64: false,
     })
     defineHostFunctions(this.#runtime, {
       store: this.#store,
@@ -78,6 +58,8 @@ export class PluginHost {
     if (bytes.length > moduleBytes) {
       throw new UnfitError(`a plugin may have ${moduleBytes} bytes, and has ${bytes.length}`)
     }
+    // Without a cache the server compiles plugins itself, and trusts them not to be made to be slow.
+    if (this.#config.cache !== false) await compileApart(bytes, this.#config)
     const compiled = await this.#runtime.compileModule(bytes)
     try {
       const handle = compiled.exportedFunctions.find(({ exportNames }) => exportNames.includes('handle'))
