@@ -83,6 +83,8 @@ function check({ name, failing }, { requests, statuses, errors }, { stats }) {
   expect(calls === 0, `${calls} calls are left`)
 }
 
+/** autocannon counts whole milliseconds. */
+const ms = (value) => (value < 1 ? '<1' : value.toFixed(0))
 const mib = (bytes) => (bytes / 2 ** 20).toFixed(1)
 
 async function run(scenario, generate) {
@@ -102,7 +104,7 @@ async function run(scenario, generate) {
     const { rss, heapUsed, stats } = after
     measured.push({ ...outcome, rate, cpuMs, rss, heapUsed })
     console.log(
-      `  ${round}: ${rate.toFixed(0)} requests/s, p50 ${outcome.p50.toFixed(1)} ms, p99 ${outcome.p99.toFixed(1)} ms, ` +
+      `  ${round}: ${rate.toFixed(0)} requests/s, p50 ${ms(outcome.p50)} ms, p99 ${ms(outcome.p99)} ms, ` +
         `${(cpuMs * 1000).toFixed(0)} µs of processor each; afterwards ${mib(rss)} MiB resident, ` +
         `${mib(heapUsed)} MiB heap, ${stats?.instances ?? 0} instances`,
     )
