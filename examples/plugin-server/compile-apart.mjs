@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url'
 
 /** @import { Config } from './config.mjs' */
 
+/** All that it needs of the server's environment: Windows has to find itself, and the package an addon of one's own. */
+const ENVIRONMENT = ['SystemRoot', 'NAPI_RS_NATIVE_LIBRARY_PATH']
+
 /**
  * @param {Uint8Array} bytes
  * @param {Config} config
@@ -20,8 +23,7 @@ export async function compileApart(bytes, config) {
     stdio: ['pipe', 'ignore', 'pipe'],
     timeout: compileTimeoutMs,
     killSignal: 'SIGKILL',
-    // It needs nothing of the server's environment.
-    env: {},
+    env: Object.fromEntries(ENVIRONMENT.map((name) => [name, process.env[name]])),
   })
   let reason = ''
   child.stderr.setEncoding('utf8').on('data', (/** @type {string} */ text) => (reason = (reason + text).slice(0, 2000)))
