@@ -21,7 +21,8 @@ test('memory, tables and globals of a new instance hold nothing of those before 
       t.is(guest.exportedGlobal('global')?.value, 0n)
       const table = guest.exportedTable('table')
       t.true(Array.from({ length: 100 }, (_, index) => table?.get(index)).every((value) => value === null))
-      guest.exports['fill']({ secret: round })
+      const { fill } = guest.exports
+      fill({ secret: round })
       guest.close()
     }
     runtime.close()
