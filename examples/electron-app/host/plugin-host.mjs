@@ -62,7 +62,7 @@ export class PluginHost {
     try {
       const functions = functionsOf(compiled)
       // Missing imports and a start function that fails show now, and not at the first call.
-      const trial = await this.#instantiate(compiled, known, { timeoutMs: 1000 })
+      const trial = await this.#instantiate(compiled, known, { timeoutMs: 5000 })
       trial.close()
       this.#plugins.get(known)?.compiled.close()
       this.#plugins.set(known, { compiled, functions })
