@@ -166,7 +166,8 @@ export class Runtime {
   }
 
   /**
-   * Compiles a module off the event loop.
+   * Compiles a module off the event loop. Nothing stops it before its end, which for a module that was made to be slow may
+   * be far: compile what you do not trust in a process that you can end.
    *
    * @param source Bytes of the binary format (copied at once), or WAT text.
    * @throws {CompileError} If the module is malformed, invalid or a component.
@@ -264,7 +265,8 @@ export class Runtime {
    * here, wait without blocking the event loop. Guests that compute for long do so on another thread.
    *
    * @param source A compiled module, or bytes or WAT text, which are compiled off the event loop first.
-   * @param config `signal` and `timeoutMs` stop it, its start functions included.
+   * @param config `signal` and `timeoutMs` stop it, its start functions included. Compiling is not stopped, but no longer
+   * waited for: see {@link Runtime.compileModule}.
    * @throws {LinkError} (as a rejection) As `instantiate`; also if it imports from an instance in sync mode.
    * @throws {InterruptedError} (as a rejection) If the time is over. An aborted signal rejects with its `reason`.
    */
@@ -293,13 +295,19 @@ export class Runtime {
     const stopper = makeStopper(signal, timeoutMs)
     try {
       stopper?.check()
-      const compiled = source instanceof CompiledModule ? source : await this.compileModule(source)
+      const compiled = source instanceof CompiledModule ? source : await this.#compile(source, stopper)
       this.assertOpen()
       stopper?.check()
       return await run(compiled, stopper)
     } finally {
       stopper?.end()
     }
+  }
+
+  /** Compiles. That cannot be stopped: when the time is over it goes on for nobody, and its result is freed. */
+  #compile(source: ModuleSource, stopper: Stopper | undefined): Promise<CompiledModule> {
+    const compiling = this.compileModule(source)
+    return stopper === undefined ? compiling : stopper.during(compiling, (late) => late.close())
   }
 
   async #instantiateAsync(

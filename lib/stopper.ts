@@ -95,6 +95,24 @@ export class Stopper {
     if (this.#reason !== undefined) target.stop(this.#reason)
   }
 
+  /**
+   * Waits for what cannot be stopped, but no longer than there is time.
+   *
+   * @param discard Gets what comes too late.
+   */
+  during<T>(promise: Promise<T>, discard: (late: T) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let late = false
+      this.watch({
+        stop(reason) {
+          late = true
+          reject(reason([]))
+        },
+      })
+      promise.then((value) => (late ? discard(value) : resolve(value)), reject)
+    })
+  }
+
   /** Throws the reason if it is time to stop. */
   check(): void {
     if (this.#reason !== undefined) throw this.#reason([])

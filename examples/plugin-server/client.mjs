@@ -1,38 +1,38 @@
 // A client of the server in this folder.
 
-/**
- * An answer as one line: its status, and its text.
- *
- * @typedef {string} Answer
- */
+/** What came back. @typedef {{ status: number, text: string, headers: Headers }} Answer */
 
 export class Client {
   #url
+  #adminUrl
 
-  /** @param {string} url */
-  constructor(url) {
+  /** @param {{ url: string, adminUrl: string }} service */
+  constructor({ url, adminUrl }) {
     this.#url = url
+    this.#adminUrl = adminUrl
   }
 
   /**
-   * Has the plugin's function `route` answer a text.
-   *
-   * @param {string} route
-   * @param {string} text
-   * @param {{ user?: string, timeoutMs?: number, signal?: AbortSignal }} [options]
+   * @param {string} path `/<plugin>/...`
+   * @param {{ method?: string, body?: string, timeoutMs?: number, signal?: AbortSignal }} [options]
    * @returns {Promise<Answer>}
    */
-  async post(route, text, { user = 'ada', timeoutMs, signal } = {}) {
-    const headers = { 'x-user': user, ...(timeoutMs === undefined ? {} : { 'x-timeout-ms': `${timeoutMs}` }) }
-    const options = { method: 'POST', headers, body: text, signal: signal ?? null }
-    const response = await fetch(`${this.#url}/${route}`, options)
-    return `${response.status} ${await response.text()}`
+  async request(path, { method = 'GET', body, timeoutMs, signal } = {}) {
+    const headers = timeoutMs === undefined ? {} : { 'x-timeout-ms': `${timeoutMs}` }
+    const response = await fetch(`${this.#url}${path}`, { method, headers, body: body ?? null, signal: signal ?? null })
+    return { status: response.status, text: await response.text(), headers: response.headers }
   }
 
-  /** The metrics page, in lines. */
+  /** @param {string} path */
+  async admin(path) {
+    const response = await fetch(`${this.#adminUrl}${path}`)
+    return { status: response.status, text: await response.text() }
+  }
+
+  /** The lines of the metrics page that are no comments. */
   async metrics() {
-    const response = await fetch(`${this.#url}/metrics`)
-    return (await response.text()).split('\n')
+    const { text } = await this.admin('/metrics')
+    return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   }
 
   /** Continues when the metrics have a line. @param {string} line */

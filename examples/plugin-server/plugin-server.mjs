@@ -1,57 +1,84 @@
-// The HTTP side: which plugin function a request is for, what its errors mean to the client, and how it all ends.
+// The HTTP side: which plugin a request is for, its turn, its answer, clients that leave, and how it all ends.
 
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { addAbortSignal } from 'node:stream'
-
-// In a project of your own: import { ... } from 'node-wasmtime'
-import { InterruptedError, LimitError, TrapError } from '../../index.mjs'
-import { Metrics } from './metrics.mjs'
+import { Exchange } from './exchange.mjs'
+import { answered, outcomeOf, StopError } from './outcome.mjs'
+import { clientGone, readBody } from './request-body.mjs'
+import { QueueFullError, RequestQueue, WaitedTooLongError } from './request-queue.mjs'
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { AddressInfo } from 'node:net' */
+/** @import { Config } from './config.mjs' */
+/** @import { Log } from './log.mjs' */
+/** @import { Metrics } from './metrics.mjs' */
+/** @import { Outcome } from './outcome.mjs' */
+/** @import { Pass } from './circuit-breaker.mjs' */
+/** @import { Plugin } from './plugin.mjs' */
+/** @import { PluginFolder } from './plugin-folder.mjs' */
 /** @import { PluginHost } from './plugin-host.mjs' */
 
-/** Bytes of a request's body. */
-const MAX_BODY = 64 * 1024
+/** `/<plugin>`, and what follows is the plugin's own. */
+const PATH = /^\/([a-z0-9-]{1,64})(?=[/?]|$)/
 
-/** Requests that plugins may work for at once. With the limit for each, it bounds the memory of all of them. */
-const MAX_RUNNING = 200
+/** Methods that plugins answer. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
-/** Why a request is stopped, with the status that it gets. */
-class StopError extends Error {
-  /**
-   * @param {number} status
-   * @param {string} message
-   */
-  constructor(status, message) {
-    super(message)
-    this.status = status
-  }
-}
+/** Why host functions end what they still do for a request. Made once: an error is dear, and nobody sees this one. */
+const over = new Error('the request is over')
+
+/** Milliseconds after which one who was turned away may come again. */
+const RETRY = 1000
+
+/**
+ * @typedef {object} Parts
+ * @property {PluginHost} host
+ * @property {PluginFolder} folder
+ * @property {Metrics} metrics
+ * @property {Log} log
+ */
 
 export class PluginServer {
-  #host
-  #timeoutMs
-  #metrics = new Metrics()
+  #config
+  #parts
+  #queue
+  #server
   #stopping = false
-  /** What stops each request that a plugin works for. @type {Set<AbortController>} */
-  #running = new Set()
-  #server = createServer((request, response) => void this.#serve(request, response))
+  /** What stops each request. @type {Set<AbortController>} */
+  #requests = new Set()
 
   /**
-   * @param {PluginHost} host
-   * @param {number} timeoutMs Milliseconds that a plugin has for a request. A client may ask for less.
+   * @param {Config} config
+   * @param {Parts} parts
    */
-  constructor(host, timeoutMs) {
-    this.#host = host
-    this.#timeoutMs = timeoutMs
+  constructor(config, parts) {
+    this.#config = config
+    this.#parts = parts
+    this.#queue = new RequestQueue(config.maxRunning, config.maxWaiting)
+    this.#server = createServer(
+      { headersTimeout: config.bodyTimeoutMs, requestTimeout: 2 * config.bodyTimeoutMs },
+      (request, response) => void this.#serve(request, response),
+    )
   }
 
-  /** @param {number} port 0 for any that is free. */
-  async listen(port) {
-    await once(this.#server.listen(port, '127.0.0.1'), 'listening')
-    return `http://127.0.0.1:${/** @type {AddressInfo} */ (this.#server.address()).port}`
+  async listen() {
+    const { port, address } = this.#config
+    await once(this.#server.listen(port, address), 'listening')
+    const bound = /** @type {AddressInfo} */ (this.#server.address())
+    return `http://${address}:${bound.port}`
+  }
+
+  get running() {
+    return this.#queue.running
+  }
+
+  get waiting() {
+    return this.#queue.waiting
+  }
+
+  get stopping() {
+    return this.#stopping
   }
 
   /**
@@ -64,7 +91,13 @@ export class PluginServer {
     const closed = once(this.#server, 'close')
     this.#server.close()
     const timer = setTimeout(() => {
-      for (const controller of this.#running) controller.abort(new StopError(503, 'the server shuts down'))
+      const reason = new StopError({
+        name: 'shutdown',
+        status: 503,
+        message: 'the server shuts down',
+        retryAfterMs: RETRY,
+      })
+      for (const controller of this.#requests) controller.abort(reason)
     }, graceMs)
     await closed
     clearTimeout(timer)
@@ -75,96 +108,178 @@ export class PluginServer {
    * @param {ServerResponse} response
    */
   async #serve(request, response) {
-    const route = request.url?.slice(1) ?? ''
-    if (request.method === 'GET' && route === 'metrics') {
-      this.#answer(response, 200, this.#metrics.render(this.#running.size, this.#host.stats))
-      return
-    }
-    const known = request.method === 'POST' && this.#host.routes.has(route)
-    let status = 200
-    /** @type {Uint8Array | string} */
-    let answer
-    try {
-      if (!known) throw new StopError(404, 'there is no such route')
-      answer = await this.#run(route, request, response)
-    } catch (error) {
-      const explained = explain(error)
-      status = explained.status
-      answer = JSON.stringify(explained.body)
-    }
-    this.#metrics.finished(known ? route : '', status)
-    this.#answer(response, status, answer)
-  }
-
-  /**
-   * @param {ServerResponse} response If its client is gone, nothing happens.
-   * @param {number} status
-   * @param {Uint8Array | string} body
-   */
-  #answer(response, status, body) {
-    // Kept alive, the connection would keep the server from closing.
-    if (this.#stopping) response.setHeader('connection', 'close')
-    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(body)
-  }
-
-  /**
-   * @param {string} route
-   * @param {IncomingMessage} request
-   * @param {ServerResponse} response
-   */
-  async #run(route, request, response) {
-    if (this.#running.size >= MAX_RUNNING) throw new StopError(503, 'too many requests')
+    const start = performance.now()
+    const id = randomUUID()
+    const name = PATH.exec(request.url ?? '')?.[1] ?? ''
+    // What is not known must not become a label: clients could make up any number of them.
+    const label = this.#parts.folder.get(name) === undefined ? '' : name
+    const log = this.#parts.log.with({ request: id, plugin: label })
     const controller = new AbortController()
-    // 499 is what nginx calls it; nobody gets it but the metrics.
-    response.on('close', () => controller.abort(new StopError(499, 'the client is gone')))
-    this.#running.add(controller)
+    this.#requests.add(controller)
+    response.on('close', () => {
+      if (!response.writableFinished) controller.abort(clientGone())
+    })
+    /** @type {Outcome} */
+    let outcome = answered
+    /** @type {unknown} */
+    let reason
     try {
-      const body = await bodyOf(addAbortSignal(controller.signal, request))
-      const user = String(request.headers['x-user'] ?? '')
-      return await this.#host.run(route, body, { user, signal: controller.signal }, this.#timeoutOf(request))
+      const exchange = await this.#answerOf(name, request, controller.signal, log)
+      this.#send(response, id, exchange.status, exchange.headers, exchange.body)
+    } catch (error) {
+      reason = error
+      outcome = outcomeOf(error)
+      this.#refuse(response, id, outcome)
     } finally {
-      this.#running.delete(controller)
-      // After the deadline, ends what host functions still do for the request.
-      controller.abort()
+      this.#requests.delete(controller)
+      // Ends what host functions still do for a plugin that was stopped.
+      controller.abort(over)
     }
+    const seconds = (performance.now() - start) / 1000
+    this.#parts.metrics.finished(label, outcome.name, seconds)
+    const level = outcome.name === 'error' ? 'error' : outcome.fault ? 'warn' : 'debug'
+    log.write(level, 'request', {
+      method: request.method,
+      outcome: outcome.name,
+      seconds,
+      // With its stack, which for a plugin's error has the functions of the plugin.
+      ...(reason !== undefined && level !== 'debug' ? { error: stackOf(reason) } : {}),
+    })
+  }
+
+  /**
+   * @param {string} name
+   * @param {IncomingMessage} request
+   * @param {AbortSignal} signal
+   * @param {Log} log
+   */
+  async #answerOf(name, request, signal, log) {
+    const method = request.method ?? ''
+    if (!METHODS.has(method)) throw new StopError({ name: 'bad_request', status: 405, message: 'no such method here' })
+    // Turned away before their bodies are read.
+    refuseIfOpen(this.#find(name))
+    const { requestBytes, bodyTimeoutMs } = this.#config
+    const body = await readBody(request, { maxBytes: requestBytes, timeoutMs: bodyTimeoutMs })
+    const deadline = performance.now() + this.#timeoutOf(request)
+    await this.#turn(signal, deadline)
+    let leave = () => this.#queue.leave()
+    try {
+      // Looked up again: there may be a new version by now.
+      const plugin = this.#find(name)
+      const pass = plugin.breaker.enter()
+      if (pass === undefined) throw openError(plugin)
+      const release = plugin.use()
+      leave = () => (release(), this.#queue.leave())
+      const url = (request.url ?? '').slice(1 + name.length) || '/'
+      const parts = { method, url, headers: request.headers, body }
+      const exchange = new Exchange(name, parts, this.#config, { signal, deadline, log })
+      await this.#run(plugin, exchange, pass)
+      return exchange
+    } finally {
+      leave()
+    }
+  }
+
+  /**
+   * @param {Plugin} plugin
+   * @param {Exchange} exchange
+   * @param {Pass} pass
+   */
+  async #run(plugin, exchange, pass) {
+    try {
+      await this.#parts.host.run(plugin, exchange)
+      pass.succeeded()
+    } catch (error) {
+      if (outcomeOf(error).fault) pass.failed()
+      else pass.abandoned()
+      throw error
+    }
+  }
+
+  /**
+   * @param {AbortSignal} signal
+   * @param {number} deadline
+   */
+  async #turn(signal, deadline) {
+    try {
+      await this.#queue.enter(signal, Math.max(0, deadline - performance.now()))
+    } catch (error) {
+      if (error instanceof QueueFullError || error instanceof WaitedTooLongError) {
+        throw new StopError({ name: 'overloaded', status: 503, message: 'too many requests', retryAfterMs: RETRY })
+      }
+      throw error
+    }
+  }
+
+  /** @param {string} name */
+  #find(name) {
+    const plugin = this.#parts.folder.get(name)
+    if (plugin === undefined) {
+      throw new StopError({ name: 'not_found', status: 404, message: 'there is no such plugin' })
+    }
+    return plugin
   }
 
   /** @param {IncomingMessage} request */
   #timeoutOf(request) {
     const asked = Number(request.headers['x-timeout-ms'])
-    return asked > 0 ? Math.min(asked, this.#timeoutMs) : this.#timeoutMs
+    return asked > 0 ? Math.min(asked, this.#config.timeoutMs) : this.#config.timeoutMs
   }
-}
 
-/**
- * What an error means to the client. What a plugin says in its messages and its stack is not for everyone.
- *
- * @param {unknown} error
- * @returns {{ status: number, body: { error: string, trapCode?: string } }}
- */
-function explain(error) {
-  if (error instanceof StopError) return { status: error.status, body: { error: error.message } }
-  if (error instanceof TrapError) return { status: 500, body: { error: 'the plugin failed', trapCode: error.trapCode } }
-  if (error instanceof InterruptedError) return { status: 504, body: { error: 'the plugin took too long' } }
-  if (error instanceof LimitError) return { status: 503, body: { error: 'no memory is left for the plugin' } }
-  return { status: 500, body: { error: 'internal error' } }
-}
-
-/** @param {AsyncIterable<Buffer>} request */
-async function bodyOf(request) {
-  /** @type {Buffer[]} */
-  const chunks = []
-  let size = 0
-  try {
-    for await (const chunk of request) {
-      size += chunk.length
-      // What is too long is read to its end all the same: before that, many clients do not listen.
-      if (size <= MAX_BODY) chunks.push(chunk)
+  /**
+   * @param {ServerResponse} response
+   * @param {string} id
+   * @param {Outcome} outcome
+   */
+  #refuse(response, id, { name, status, message, retryAfterMs }) {
+    // Nobody is there, or something went wrong when the answer was on its way.
+    if (status === 0 || response.headersSent) {
+      response.destroy()
+      return
     }
-  } catch {
-    // Or the server has shut down before the client had sent all.
-    throw new StopError(499, 'the client is gone')
+    /** @type {Record<string, string>} */
+    const headers = { 'content-type': 'application/json' }
+    if (retryAfterMs !== undefined) headers['retry-after'] = `${Math.ceil(retryAfterMs / 1000)}`
+    // The rest of a body that was not read would be taken for the next request.
+    if (!response.req.complete) headers['connection'] = 'close'
+    this.#send(response, id, status, headers, JSON.stringify({ error: name, message, request: id }))
   }
-  if (size > MAX_BODY) throw new StopError(413, `more than ${MAX_BODY} bytes`)
-  return Buffer.concat(chunks)
+
+  /**
+   * @param {ServerResponse} response
+   * @param {string} id
+   * @param {number} status
+   * @param {Readonly<Record<string, string>>} headers
+   * @param {Uint8Array | string} body
+   */
+  #send(response, id, status, headers, body) {
+    const empty = status === 204 || status === 304
+    response.writeHead(status, {
+      'content-type': 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      ...headers,
+      'x-request-id': id,
+      ...(empty ? {} : { 'content-length': Buffer.byteLength(body) }),
+      // Kept alive, the connection would keep the server from closing.
+      ...(this.#stopping ? { connection: 'close' } : {}),
+    })
+    if (empty) response.end()
+    else response.end(body)
+  }
+}
+
+/** @param {Plugin} plugin */
+function refuseIfOpen(plugin) {
+  if (plugin.breaker.state === 'open') throw openError(plugin)
+}
+
+/** @param {Plugin} plugin */
+function openError({ breaker }) {
+  const { retryAfterMs } = breaker
+  return new StopError({ name: 'open', status: 503, message: 'the plugin has failed too often', retryAfterMs })
+}
+
+/** @param {unknown} error */
+function stackOf(error) {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -42,7 +42,7 @@ const runnable = new Set(['runtime'])
 export function blocksOf(path, exported) {
   const text = readFileSync(path, 'utf8')
   const blocks = []
-  for (const match of text.matchAll(/^( *)```(js|ts|mjs|javascript|typescript)([^\n]*)\n([\s\S]*?)^\1```$/gm)) {
+  for (const match of text.matchAll(/^( *)```(js|ts|mjs|javascript|typescript)\b([^\n]*)\n([\s\S]*?)^\1```$/gm)) {
     const [, indent, tag, info, body] = match
     const line = text.slice(0, match.index).split('\n').length
     const language = tag === 'ts' || tag === 'typescript' ? 'ts' : 'js'

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 
 import { at, filesOf, foreignAddon, hashOf, run, runNode, tool } from './project.mjs'
+import { electronTypes } from './electron-types.mjs'
 import { prepareSuite } from './spec-suite.mjs'
 import { addonIsCurrent, generatedFiles } from './steps.mjs'
 
@@ -27,6 +28,12 @@ const node = (file, ...args) => command(runNode([file, ...args], { capture: true
 async function typecheck(project, folder, extension) {
   if (!filesOf(at(folder)).some((file) => file.endsWith(extension))) return { skipped: `no ${extension} in ${folder}/` }
   return node(tool('typescript', 'tsc'), '-p', project, '--noEmit')
+}
+
+async function typecheckElectron() {
+  const problem = await electronTypes()
+  if (problem !== undefined) return { skipped: problem }
+  return node(tool('typescript', 'tsc'), '-p', 'examples/electron-app', '--noEmit')
 }
 
 function generatedIsCurrent(before) {
@@ -56,6 +63,7 @@ export const gates = (before) => [
   { name: 'types of lib', check: () => typecheck('.', 'lib', '.ts') },
   { name: 'types of __test__', check: () => typecheck('__test__', '__test__', '.ts') },
   { name: 'types of examples', check: () => typecheck('examples', 'examples', '.mjs') },
+  { name: 'types of examples/electron-app', check: typecheckElectron },
   { name: 'oxlint', check: () => node(tool('oxlint'), '--deny-warnings') },
   { name: 'prettier', check: () => node(tool('prettier'), '--check', '.') },
   { name: 'generated files', check: async () => generatedIsCurrent(before) },

@@ -1,0 +1,7 @@
+// The smallest plugin.
+
+import { response } from './shared/http'
+
+export function handle(): void {
+  response.write('hello\n')
+}
