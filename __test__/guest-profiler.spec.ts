@@ -184,7 +184,10 @@ test('what cannot be is refused', (t) => {
   })
   const foreign = Module.compileSync(new Engine(), '(module (func))')
   t.throws(() => guest.startProfiling({ modules: [foreign] }), { instanceOf: TypeError, message: /another engine/ })
-  t.throws(() => new (GuestProfiler as new (...args: unknown[]) => unknown)({}, {}), { instanceOf: TypeError, message: /startProfiling/ })
+  t.throws(() => new (GuestProfiler as new (...args: unknown[]) => unknown)({}, {}), {
+    instanceOf: TypeError,
+    message: /startProfiling/,
+  })
   const plain = openRuntime(t, { interruptible: false }).instantiate('(module (func (export "f")))')
   t.throws(() => plain.startProfiling(), { instanceOf: TypeError, message: /interruptible: false/ })
 })

@@ -91,7 +91,10 @@ test('what is no module source is an ArgumentError', async (t) => {
 
 test('a module cannot be constructed', (t) => {
   for (const bad of [undefined, {}, bytes, Module.compileSync(engine, bytes)]) {
-    t.throws(() => new (Module as new (compiled: unknown) => unknown)(bad), { instanceOf: ArgumentError, message: /use Module\.compile/ })
+    t.throws(() => new (Module as new (compiled: unknown) => unknown)(bad), {
+      instanceOf: ArgumentError,
+      message: /use Module\.compile/,
+    })
   }
 })
 
