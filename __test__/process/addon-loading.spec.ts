@@ -75,7 +75,6 @@ const entries = {
 }
 
 function load(
-  t: ExecutionContext,
   folder: string,
   {
     entry = 'require',
@@ -96,11 +95,7 @@ function load(
     execFile(process.execPath, args, { cwd: folder, env: clean, timeout: 120_000 }, (error, stdout, stderr) => {
       // Node 20 ends with an error when CommonJS fails in an `import()`, also if somebody handles the rejection.
       if (error === null || (entry === 'import' && stdout !== '')) resolve(JSON.parse(stdout) as Loaded)
-      else
-        reject(
-          new Error(`${error.message}
-${stderr}`),
-        )
+      else reject(new Error([error.message, stderr].join('\n')))
     })
   })
 }
@@ -112,29 +107,29 @@ test('with the right addon the package loads by every entry point', async (t) =>
   const { folder, add } = install(t)
   add(platform)
   for (const entry of Object.keys(entries) as (keyof typeof entries)[]) {
-    t.deepEqual(await load(t, folder, { entry }), { ok: true }, entry)
+    t.deepEqual(await load(folder, { entry }), { ok: true }, entry)
   }
 })
 
 test('without it the error is the same by every entry point, and also the second time', async (t) => {
   const { folder } = install(t)
-  const first = await load(t, folder)
+  const first = await load(folder)
   t.is(first.code, 'ADDON_NOT_LOADED')
   t.is(first.name, 'WasmtimeError')
   t.true(first.message?.includes(`node-wasmtime-${platform}@${version}`), first.message)
   t.true(first.message?.includes('https://github.com/npm/cli/issues/4828'), first.message)
   for (const entry of ['again', 'import'] as const) {
-    const { message, code, causes } = await load(t, folder, { entry })
+    const { message, code, causes } = await load(folder, { entry })
     t.deepEqual({ message, code }, { message: first.message, code: first.code }, entry)
     t.is(causes?.length, first.causes?.length)
   }
   // From a Worker errors arrive as copies.
-  t.is((await load(t, folder, { entry: 'worker' })).message, first.message)
+  t.is((await load(folder, { entry: 'worker' })).message, first.message)
 })
 
 test('the causes have every attempt', async (t) => {
   const { folder } = install(t)
-  const { causes = [] } = await load(t, folder)
+  const { causes = [] } = await load(folder)
   for (const what of [`./${addonName}`, `node-wasmtime-${platform}`]) {
     t.true(
       causes.some((text) => text.startsWith(`Cannot find module '${what}'`)),
@@ -147,14 +142,14 @@ test('node_modules of another platform is told', async (t) => {
   const { folder, add } = install(t)
   const other = platform === 'darwin-arm64' ? 'win32-x64-msvc' : 'darwin-arm64'
   add(other, 'not for here')
-  const { message = '' } = await load(t, folder)
+  const { message = '' } = await load(folder)
   t.true(message.includes(`There is node-wasmtime-${other} instead`), message)
 })
 
 test('a damaged addon is told to be there, and that the system does not load it', async (t) => {
   const { folder, add } = install(t)
   add(platform, 'this is no shared library, and longer than a header of one would be '.repeat(10))
-  const { message = '', causes = [] } = await load(t, folder)
+  const { message = '', causes = [] } = await load(folder)
   t.regex(message, /The addon is there, but the system does not load it: /)
   t.regex(message, /is damaged, or was made for another platform/)
   t.true(causes.some((text) => text.includes(addonName)))
@@ -164,7 +159,7 @@ test('a damaged addon is told to be there, and that the system does not load it'
 test('an empty file, as a broken download leaves it', async (t) => {
   const { folder, add } = install(t)
   add(platform, '')
-  t.regex((await load(t, folder)).message ?? '', /is damaged, or was made for another platform/)
+  t.regex((await load(folder)).message ?? '', /is damaged, or was made for another platform/)
 })
 
 test('a package without its .node file is told to be incomplete', async (t) => {
@@ -172,16 +167,16 @@ test('a package without its .node file is told to be incomplete', async (t) => {
   add(platform, '')
   const path = join(folder, 'node_modules', `node-wasmtime-${platform}`)
   for (const name of readdirSync(path)) if (name.endsWith('.node')) rmSync(join(path, name))
-  t.regex((await load(t, folder)).message ?? '', /is installed, but its \.node file is missing/)
+  t.regex((await load(folder)).message ?? '', /is installed, but its \.node file is missing/)
 })
 
 test('platforms without a package', async (t) => {
   const { folder } = install(t)
-  const freebsd = await load(t, folder, { preload: pretend('freebsd', 'riscv64') })
+  const freebsd = await load(folder, { preload: pretend('freebsd', 'riscv64') })
   t.regex(freebsd.message ?? '', /There is no package for freebsd on riscv64, only for: linux-x64-gnu/)
-  const riscv = await load(t, folder, { preload: pretend('linux', 'riscv64') })
+  const riscv = await load(folder, { preload: pretend('linux', 'riscv64') })
   t.regex(riscv.message ?? '', /There is no package for linux on riscv64/)
-  const bits = await load(t, folder, { preload: pretend('win32', 'ia32') })
+  const bits = await load(folder, { preload: pretend('win32', 'ia32') })
   t.regex(bits.message ?? '', /This Node\.js is a 32-bit program/)
 })
 
@@ -194,7 +189,7 @@ test('each platform that there is a package for is told that package', async (t)
     ['win32', 'arm64', 'win32-arm64-msvc'],
   ] as const
   for (const [os, arch, name] of platforms) {
-    const { message = '' } = await load(t, folder, { preload: pretend(os, arch) })
+    const { message = '' } = await load(folder, { preload: pretend(os, arch) })
     t.true(message.includes(`npm install --save-optional node-wasmtime-${name}@${version}`), message)
   }
 })
@@ -208,7 +203,7 @@ test('a glibc that is too old is told with both versions', async (t) => {
     Module._extensions['.node'] = (module, file) => {
       throw Object.assign(new Error("/lib64/libc.so.6: version \`GLIBC_2.99' not found (required by " + file + ')'), { code: 'ERR_DLOPEN_FAILED' })
     }`
-  const { message = '' } = await load(t, folder, { preload })
+  const { message = '' } = await load(folder, { preload })
   t.regex(message, /The addon needs glibc 2\.99 or newer, and this system has /)
 })
 
@@ -218,7 +213,7 @@ test('the addon of another version is refused, though nobody asked for a check',
   const path = join(folder, 'node_modules', 'node-wasmtime', 'package.json')
   const manifest = JSON.parse(readFileSync(path, 'utf8')) as object
   writeFileSync(path, JSON.stringify({ ...manifest, version: '48.99.0' }))
-  const { message = '', code } = await load(t, folder)
+  const { message = '', code } = await load(folder)
   t.is(code, 'ADDON_NOT_LOADED')
   t.true(message.includes('node-wasmtime is version 48.99.0'), message)
   t.true(message.includes(`node-wasmtime-${platform} is version ${version}`), message)
@@ -228,18 +223,18 @@ test('the addon of another version is refused, though nobody asked for a check',
 test('the variable with the path of an addon wins over the installed package', async (t) => {
   const { folder, add } = install(t)
   add(platform, 'damaged')
-  t.deepEqual(await load(t, folder, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: addon } }), { ok: true })
+  t.deepEqual(await load(folder, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: addon } }), { ok: true })
 })
 
 test('a path that does not load, and one of an addon that is not ours', async (t) => {
   const { folder, add } = install(t)
   add(platform)
   const gone = join(folder, 'gone.node')
-  const { message = '' } = await load(t, folder, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: gone } })
+  const { message = '' } = await load(folder, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: gone } })
   t.true(message.includes(`NAPI_RS_NATIVE_LIBRARY_PATH is ${JSON.stringify(gone)}, which does not load`), message)
   const foreign = join(folder, 'foreign.cjs')
   writeFileSync(foreign, 'exports.other = 1')
-  const other = await load(t, folder, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: foreign } })
+  const other = await load(folder, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: foreign } })
   t.is(other.code, 'ADDON_NOT_LOADED')
   t.regex(other.message ?? '', /names \(.*foreign\.cjs\) is something else\./)
 })
@@ -247,11 +242,11 @@ test('a path that does not load, and one of an addon that is not ours', async (t
 test('settings for WASI builds, of which there is none, are told', async (t) => {
   const { folder, add } = install(t)
   add(platform)
-  const { message = '', code } = await load(t, folder, { env: { NAPI_RS_FORCE_WASI: 'error' } })
+  const { message = '', code } = await load(folder, { env: { NAPI_RS_FORCE_WASI: 'error' } })
   t.is(code, 'ADDON_NOT_LOADED')
   t.regex(message, /this package has no WASI build: unset both/)
   // `true` only prefers it.
-  t.deepEqual(await load(t, folder, { env: { NAPI_RS_FORCE_WASI: 'true' } }), { ok: true })
+  t.deepEqual(await load(folder, { env: { NAPI_RS_FORCE_WASI: 'true' } }), { ok: true })
 })
 
 test('code that was moved by a bundler is told to keep the package external', async (t) => {
@@ -261,5 +256,5 @@ test('code that was moved by a bundler is told to keep the package external', as
   cpSync(join(main, 'dist'), join(main, 'out'), { recursive: true })
   rmSync(join(main, 'dist'), { recursive: true })
   writeFileSync(join(main, 'index.js'), "module.exports = require('./out/index')")
-  t.regex((await load(t, folder)).message ?? '', /bundled \(into .*load-addon\.js\).*keep node-wasmtime external/)
+  t.regex((await load(folder)).message ?? '', /bundled \(into .*load-addon\.js\).*keep node-wasmtime external/)
 })
