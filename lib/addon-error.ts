@@ -55,13 +55,6 @@ function explainRefusal(message: string, facts: AddonFacts): string | undefined 
   return undefined
 }
 
-function archiveHint(attempts: readonly string[]): string[] {
-  if (!attempts.some((line) => line.includes('.asar'))) return []
-  return [
-    'The addon is inside an asar archive, from where no system can load it: unpack it (asarUnpack). See docs/electron.md.',
-  ]
-}
-
 function pathProblem(facts: AddonFacts, path: string): string[] {
   const failure = relevant(facts.attempts)[0] ?? 'unknown error'
   return [
@@ -121,19 +114,20 @@ function problem(facts: AddonFacts, platform: string): string[] {
   return missingProblem(facts, platform)
 }
 
-function hints(facts: AddonFacts): string[] {
-  const { wasi, bundle, attempts } = facts
-  return [
-    ...(wasi
-      ? ['NAPI_RS_FORCE_WASI or NAPI_RS_WASI_FLAVOR is set, and this package has no WASI build: unset both.']
-      : []),
-    ...archiveHint(attempts),
-    ...(bundle === undefined
-      ? []
-      : [
-          `This code was bundled (into ${bundle}), and bundlers do not carry addons along: keep node-wasmtime external.`,
-        ]),
-  ]
+/** What is told before the problem, because it is likely to be the reason of it. */
+function circumstances({ wasi, bundle, attempts }: AddonFacts): string[] {
+  const lines: string[] = []
+  if (bundle !== undefined) {
+    lines.push(`This code was bundled (into ${bundle}), and bundlers leave addons behind: keep node-wasmtime external.`)
+  }
+  if (wasi)
+    lines.push('NAPI_RS_FORCE_WASI or NAPI_RS_WASI_FLAVOR is set, and this package has no WASI build: unset both.')
+  if (attempts.some((line) => line.includes('.asar'))) {
+    lines.push(
+      'The addon is inside an asar archive, from where no system can load it: unpack it (asarUnpack). See docs/electron.md.',
+    )
+  }
+  return lines
 }
 
 /** What to say about an addon that did not load: the platform, the reason as far as it is known, and how to mend it. */
@@ -142,8 +136,8 @@ export function describeLoadFailure(facts: AddonFacts): string {
   const tried = relevant(facts.attempts)
   return [
     `node-wasmtime cannot load its native addon (${platform}, Node.js ${facts.nodeVersion}).`,
+    ...circumstances(facts),
     ...problem(facts, platform),
-    ...hints(facts),
     ...(tried.length > 1 ? ['Tried:', ...tried.map((line) => `  ${line}`)] : []),
     'More is in docs/packaging.md of the package node-wasmtime.',
   ].join('\n')

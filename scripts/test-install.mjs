@@ -86,7 +86,8 @@ async function main(dist) {
     say(`${packed.length} packages are published to ${registry.url}`)
     const env = userEnvironment(join(folder, 'user'), registry.url)
     const { version } = readJson(at('package.json'))
-    const world = { folder, env, registry: registry.url, version, tarball: packed[0].tarball, addon, command }
+    const tarballs = { tarball: packed[0].tarball, nativeTarball: native.tarball }
+    const world = { folder, env, registry: registry.url, version, ...tarballs, addon, command }
     for (const { name, run } of installChecks(world)) await check(name, run)
   } finally {
     await registry?.stop()

@@ -48,7 +48,8 @@ async function compileAndRun(project, { module, moduleResolution, file, out }) {
 
 /**
  * The checks of an installed package, by name, in their order. Each throws if something is not as it should be.
- * `world` has `folder`, `env`, `registry`, `version`, `tarball` (of the main package) and `command` (see `installTools`).
+ * `world` has `folder`, `env`, `registry`, `version`, `tarball` (of the main package), `nativeTarball`, `addon` and `command`
+ * (see `installTools`).
  */
 export function installChecks(world) {
   const { env, version, registry } = world
@@ -105,6 +106,22 @@ export function installChecks(world) {
     await again.npm('ci')
     assert.deepEqual(again.installed(), [main, here].toSorted())
     await runExamples(again)
+  })
+
+  check('npm ci takes the lock file to another platform', async () => {
+    const moved = open('moved')
+    for (const name of ['package.json', 'package-lock.json']) moved.write(name, JSON.stringify(project.json(name)))
+    const { platform, os, cpu, libc } = targets().find(({ platform, libc }) => libc && platform !== platformName())
+    await moved.npm('ci', `--os=${os}`, `--cpu=${cpu}`, `--libc=${libc}`)
+    assert.deepEqual(moved.installed(), [main, `${main}-${platform}`].toSorted())
+  })
+
+  check('two tarballs are enough to install without a network', async () => {
+    const offline = open('offline')
+    offline.env = { ...env, npm_config_registry: 'http://127.0.0.1:9/' }
+    await offline.npm('install', '--offline', ...[world.tarball, world.nativeTarball].map((path) => `file:${path}`))
+    assert.deepEqual(offline.installed(), [main, here].toSorted())
+    await runExamples(offline)
   })
 
   check('npm chooses the right package for every platform', async () => {
