@@ -68,11 +68,15 @@ test('all places have one version', (t) => {
   for (const [place, version] of Object.entries(versions)) t.is(version, main.version, place)
 })
 
+/** The crates that are pinned to one version, with it. */
+function pins(): Map<string, string> {
+  const lines = read('Cargo.toml').matchAll(/^([\w-]+) = \{ version = "=([\d.]+)"/gm)
+  return new Map([...lines].map(([, name = '', version = '']) => [name, version]))
+}
+
 test('the crates of Wasmtime are pinned to one version, whose major is that of the package', (t) => {
-  const pins = [
-    ...read('Cargo.toml').matchAll(/^(wasmtime|wasmtime-wasi|wiggle|cranelift-codegen) = \{ version = "=([\d.]+)"/gm),
-  ]
-  const versions = new Map(pins.map(([, name = '', version = '']) => [name, version]))
+  const versions = pins()
+  t.deepEqual([...versions.keys()].toSorted(), ['cranelift-codegen', 'wasmtime', 'wasmtime-wasi', 'wiggle'])
   const wasmtime = versions.get('wasmtime') ?? ''
   t.is(versions.get('wasmtime-wasi'), wasmtime)
   t.is(versions.get('wiggle'), wasmtime)
@@ -111,6 +115,22 @@ for (const { platform, os, cpu, libc } of targets()) {
 
 test('packages are published with provenance', (t) => {
   t.deepEqual(main.publishConfig, { access: 'public', provenance: true })
+})
+
+test('Renovate knows all pinned crates, and keeps them on their line', (t) => {
+  const { packageRules } = json<{ packageRules: { matchPackageNames?: string[]; allowedVersions?: string }[] }>(
+    'renovate.json',
+  )
+  const rule = (name: string): RegExp => {
+    const allowed = packageRules.find(({ matchPackageNames = [] }) => matchPackageNames.includes(name))?.allowedVersions
+    return new RegExp(/^\/(.*)\/$/.exec(allowed ?? '')?.[1] ?? '^$')
+  }
+  for (const [name, version] of pins()) {
+    t.regex(version, rule(name), name)
+    const [major = '', minor = '', patch = ''] = version.split('.').map(Number)
+    t.notRegex(`${Number(major) + 1}.${minor}.${patch}`, rule(name), name)
+    t.notRegex(`${major}.${Number(minor) + 1}.${patch}`, rule(name), name)
+  }
 })
 
 test('targets are named as npm and napi-rs name them', (t) => {
