@@ -140,7 +140,7 @@ test('asar archives, bundles and WASI settings are told where they are the reaso
   t.regex(asar, /asarUnpack\). See docs\/electron\.md/)
   const bundled = describeLoadFailure(facts({ bundle: '/srv/out.js' }))
   t.regex(bundled, /bundled \(into \/srv\/out\.js\).*keep node-wasmtime external/)
-  t.regex(describeLoadFailure(facts({ wasi: true })), /has no WASI build: unset both/)
+  t.regex(describeLoadFailure(facts({ wasi: true })), /there is no WASI build: unset both/)
 })
 
 test('the variable with the path of an addon: its value, the reason, and that nothing else is tried', (t) => {

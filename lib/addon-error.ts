@@ -120,8 +120,7 @@ function circumstances({ wasi, bundle, attempts }: AddonFacts): string[] {
   if (bundle !== undefined) {
     lines.push(`This code was bundled (into ${bundle}), and bundlers leave addons behind: keep node-wasmtime external.`)
   }
-  if (wasi)
-    lines.push('NAPI_RS_FORCE_WASI or NAPI_RS_WASI_FLAVOR is set, and this package has no WASI build: unset both.')
+  if (wasi) lines.push('NAPI_RS_FORCE_WASI or NAPI_RS_WASI_FLAVOR is set, and there is no WASI build: unset both.')
   if (attempts.some((line) => line.includes('.asar'))) {
     lines.push(
       'The addon is inside an asar archive, from where no system can load it: unpack it (asarUnpack). See docs/electron.md.',

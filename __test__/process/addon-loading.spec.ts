@@ -244,7 +244,7 @@ test('settings for WASI builds, of which there is none, are told', async (t) => 
   add(platform)
   const { message = '', code } = await load(folder, { env: { NAPI_RS_FORCE_WASI: 'error' } })
   t.is(code, 'ADDON_NOT_LOADED')
-  t.regex(message, /this package has no WASI build: unset both/)
+  t.regex(message, /there is no WASI build: unset both/)
   // `true` only prefers it.
   t.deepEqual(await load(folder, { env: { NAPI_RS_FORCE_WASI: 'true' } }), { ok: true })
 })
