@@ -37,6 +37,8 @@ export type ErrorCode =
   | 'HOST_FAILURE'
   /** A bug in this package: a plain {@link WasmtimeError}. */
   | 'INTERNAL'
+  /** `require` or `import` found no addon for this platform and version: a plain {@link WasmtimeError}. */
+  | 'ADDON_NOT_LOADED'
 
 /** One import that could not be satisfied. */
 export interface LinkProblem {

@@ -1,5 +1,6 @@
 import type * as Binding from '../binding'
 
+import { loadAddon } from './load-addon'
 import { createNativeError } from './native-error'
 import { attachWasmFrames } from './wasm-frame'
 
@@ -155,27 +156,8 @@ export const referenceKey: unique symbol = Symbol('node-wasmtime.reference')
 /** On functions and `Func`s: their handle in that store. */
 export const indexKey: unique symbol = Symbol('node-wasmtime.index')
 
-function load(): Native {
-  try {
-    return require('../binding.js') as Native
-  } catch (cause) {
-    const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined
-    const musl = process.platform === 'linux' && report !== undefined && !report.header?.glibcVersionRuntime
-    const abi = { linux: musl ? '-musl' : '-gnu', win32: '-msvc' }[process.platform as string] ?? ''
-    const platform = `${process.platform}-${process.arch}${abi}`
-    throw new Error(
-      `node-wasmtime has no native part for this platform (${platform}, Node.js ${process.versions.node}).\n` +
-        `Expected the package node-wasmtime-${platform} beside node-wasmtime. npm sometimes leaves optional ` +
-        'dependencies out (https://github.com/npm/cli/issues/4828): remove node_modules and package-lock.json and ' +
-        `install again, or run: npm install node-wasmtime-${platform}\n` +
-        'To use an addon that you built yourself, set NAPI_RS_NATIVE_LIBRARY_PATH to its .node file.',
-      { cause },
-    )
-  }
-}
-
 /** The addon. */
-export const native: Native = load()
+export const native = loadAddon() as Native
 
 /**
  * Prepares the addon for this environment. `wrapFunc` makes the `Func` of a function handle, given the `StoreCore` of

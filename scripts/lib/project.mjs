@@ -88,19 +88,23 @@ export function toolEnv() {
 }
 
 /**
- * Runs a program to its end. With `capture` its output is collected and returned, else it goes straight through.
- * A program that cannot be started gives `missing: true`.
+ * Runs a program to its end. With `capture` its output is collected and returned, else it goes straight through; its
+ * standard output is also returned alone. A program that cannot be started gives `missing: true`.
  */
-export function run(command, args, { capture = false, cwd = root, shell = false } = {}) {
+export function run(command, args, { capture = false, cwd = root, env = toolEnv(), shell = false } = {}) {
   return new Promise((done) => {
     const output = capture ? 'pipe' : 'inherit'
-    const child = spawn(command, args, { cwd, env: toolEnv(), shell, stdio: ['ignore', output, output] })
+    const child = spawn(command, args, { cwd, env, shell, stdio: ['ignore', output, output] })
     let text = ''
-    child.stdout?.setEncoding('utf8').on('data', (chunk) => (text += chunk))
+    let stdout = ''
+    child.stdout?.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+      stdout += chunk
+    })
     child.stderr?.setEncoding('utf8').on('data', (chunk) => (text += chunk))
-    child.on('error', (error) => done({ code: 1, missing: error.code === 'ENOENT', output: error.message }))
+    child.on('error', (error) => done({ code: 1, missing: error.code === 'ENOENT', output: error.message, stdout }))
     child.on('close', (code, signal) =>
-      done({ code: code ?? 1, missing: false, output: signal ? `${text}\nended by ${signal}` : text }),
+      done({ code: code ?? 1, missing: false, output: signal ? `${text}\nended by ${signal}` : text, stdout }),
     )
   })
 }
