@@ -1,5 +1,6 @@
 /** The crates in `vendor/`: those that are published, each with a patch. */
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
 import { at, run, SetupError } from './project.mjs'
@@ -7,8 +8,37 @@ import { at, run, SetupError } from './project.mjs'
 /** What a published crate has besides its sources. */
 const left = new Set(['.cargo-ok', '.cargo_vcs_info.json', 'Cargo.lock', 'Cargo.toml.orig'])
 
+/**
+ * Makes the crates in `vendor/` anew, for the version that Cargo.toml pins.
+ *
+ * @param {{ check?: boolean }} [options] `check`: changes nothing, and throws if one would change.
+ * @returns {Promise<string[]>} The names of the crates.
+ */
+export async function vendor({ check = false } = {}) {
+  const names = vendored()
+  for (const name of names) {
+    const folder = mkdtempSync(join(tmpdir(), 'node-wasmtime-vendor-'))
+    try {
+      const made = await patchedCrate(name, folder)
+      const target = at('vendor', name)
+      if (check) {
+        const found = differences(made, target)
+        if (found.length === 0) continue
+        throw new SetupError(
+          `vendor/${name} is not what is published with its patch: ${found.join(', ')}. Change the patch, and run \`npm run vendor\`.`,
+        )
+      }
+      rmSync(target, { recursive: true, force: true })
+      cpSync(made, target, { recursive: true })
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+  return names
+}
+
 /** The names of the crates that have a patch. */
-export function vendored() {
+function vendored() {
   return readdirSync(at('vendor'))
     .filter((file) => file.endsWith('.patch'))
     .map((file) => file.slice(0, -'.patch'.length))
@@ -28,7 +58,7 @@ function pinnedVersion() {
  * @param {string} folder An empty folder.
  * @returns {Promise<string>} Where in the folder the crate is.
  */
-export async function patchedCrate(name, folder) {
+async function patchedCrate(name, folder) {
   const version = pinnedVersion()
   // A package of its own that depends on what is published: in the project itself the patched one takes its place.
   const probe = join(folder, 'probe')
@@ -56,7 +86,7 @@ export async function patchedCrate(name, folder) {
 }
 
 /** The files that two folders do not have in common, with the same content. */
-export function differences(one, two) {
+function differences(one, two) {
   const files = new Set([one, two].flatMap((folder) => filesIn(folder)))
   return [...files].filter((file) => !isSame(join(one, file), join(two, file))).toSorted()
 }
