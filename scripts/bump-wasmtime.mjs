@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { bumpCargo, bumpManifest, divided, planBump } from './lib/bump.mjs'
 import { releaseSection } from './lib/changelog.mjs'
 import { at, readJson, root, run, SetupError, writeJson } from './lib/project.mjs'
+import { vendor } from './lib/vendored.mjs'
 
 const USAGE = 'usage: npm run bump -- <version of Wasmtime> [--package <version>] [--dry-run] [--no-test]'
 const text = (name) => readFileSync(at(name), 'utf8')
@@ -39,6 +40,7 @@ async function change(plan) {
   const today = new Date().toISOString().slice(0, 10)
   const changelog = releaseSection(text('CHANGELOG.md'), version, today, `Wasmtime ${wasmtime}.`)
   writeFileSync(at('Cargo.toml'), bumpCargo(text('Cargo.toml'), plan))
+  await vendor()
   await cargo('update', ...Object.keys(crates))
   for (const folder of ['.', ...readdirSync(at('npm')).map((name) => `npm/${name}`)]) {
     const path = at(folder, 'package.json')

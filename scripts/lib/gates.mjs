@@ -25,6 +25,11 @@ const tools = readdirSync(at('tools')).filter((name) => existsSync(at('tools', n
 
 const node = (file, ...args) => command(runNode([file, ...args], { capture: true }))
 
+async function vendoredIsCurrent() {
+  const result = await cargo('--version')
+  return result.ok ? node(at('scripts', 'vendor.mjs'), '--check') : result
+}
+
 async function typecheck(project, folder, extension) {
   if (!filesOf(at(folder)).some((file) => file.endsWith(extension))) return { skipped: `no ${extension} in ${folder}/` }
   return node(tool('typescript', 'tsc'), '-p', project, '--noEmit')
@@ -60,6 +65,7 @@ export const gates = (before) => [
     note: 'one or two minutes the first time',
     check: () => cargo('clippy', '--release', '--locked', '--', '-D', 'warnings'),
   },
+  { name: 'patched crates', check: vendoredIsCurrent },
   { name: 'types of lib', check: () => typecheck('.', 'lib', '.ts') },
   { name: 'types of __test__', check: () => typecheck('__test__', '__test__', '.ts') },
   { name: 'types of examples', check: () => typecheck('examples', 'examples', '.mjs') },

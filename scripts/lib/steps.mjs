@@ -22,7 +22,7 @@ const stampOf = (name) => at('.setup', `${name}.json`)
 export const generatedFiles = ['binding.js', 'binding.d.ts']
 
 /** What the addon is built from. */
-const addonSources = ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs', '.cargo'].map((path) => at(path))
+const addonSources = ['src', 'vendor', 'Cargo.toml', 'Cargo.lock', 'build.rs', '.cargo'].map((path) => at(path))
 
 /** The addon that this platform's loader looks for in the project. */
 export const addonFile = () => at(`node-wasmtime.${platformName()}.node`)
