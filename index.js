@@ -52,6 +52,7 @@ module.exports = {
   trapCodes: wasmtime.trapCodes,
   versions: wasmtime.versions,
   wasiOutputOf: wasmtime.wasiOutputOf,
+  wasm2wat: wasmtime.wasm2wat,
   wasmFramesOf: wasmtime.wasmFramesOf,
   wat2wasm: wasmtime.wat2wasm,
 }

@@ -40,6 +40,7 @@ mod memory_view;
 mod module;
 mod module_cache;
 mod module_info;
+mod module_outline;
 mod raw_call;
 mod raw_env;
 mod reference;
@@ -59,6 +60,8 @@ mod trace;
 mod turn;
 mod values;
 mod wasi;
+mod wasm_features;
+mod wasm_text;
 
 use napi::bindgen_prelude::{Env, Object};
 use napi::{JsValue, Status};
