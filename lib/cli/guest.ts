@@ -2,11 +2,11 @@ import { basename } from 'node:path'
 
 import { CompiledModule } from '../compiled-module'
 import type { EngineOptions } from '../engine-options'
-import { CompileError, ExitError, InterruptedError, OutOfFuelError, TrapError } from '../errors'
+import { CompileError, ExitError, InterruptedError, LinkError, OutOfFuelError, TrapError } from '../errors'
 import type { ModuleConfig } from '../module-config'
 import type { ModuleInstance } from '../module-instance'
 import { Runtime } from '../runtime'
-import { renderTrace } from '../wasm-frame'
+import { renderName, renderTrace } from '../wasm-frame'
 import { withEngineFlags } from './engine-flags'
 import { CliError, ExitStatus } from './failure'
 import { type Invocation, functionOf, planInvocation, printResults } from './invocation'
@@ -122,7 +122,7 @@ export function clock(timeoutMs: number | undefined): () => { readonly timeoutMs
 export function endStatus(error: unknown, { timeoutMs, coredump, path }: GuestRequest): number {
   if (error instanceof ExitError) return error.exitCode
   const stopped = error instanceof TrapError || error instanceof InterruptedError || error instanceof OutOfFuelError
-  if (!stopped) throw error
+  if (!stopped) throw error instanceof LinkError ? unlinkable(path, error) : error
   note(
     error instanceof InterruptedError
       ? `node-wasmtime: ${basename(path)} was stopped after ${timeoutMs} ms (--timeout)${renderTrace(error.frames)}`
@@ -137,3 +137,19 @@ export function endStatus(error: unknown, { timeoutMs, coredump, path }: GuestRe
   }
   return ExitStatus.trap
 }
+
+/** Names all imports that cannot be given. */
+function unlinkable(path: string, { message, problems }: LinkError): CliError {
+  if (problems.length === 0) return new CliError(message)
+  const lines = problems.slice(0, MAX_PROBLEMS).map(({ module, name, expected = '', actual }) => {
+    const found = actual === undefined ? '' : `, but there it is ${actual}`
+    return `\n  ${renderName(module)}.${renderName(name)}: ${expected}${found}`
+  })
+  const rest = problems.length - lines.length
+  return new CliError(
+    `${path} imports what it cannot be given; there is WASI preview 1 and nothing else:${lines.join('')}` +
+      (rest > 0 ? `\n  and ${rest} more` : ''),
+  )
+}
+
+const MAX_PROBLEMS = 20
