@@ -26,7 +26,7 @@ export interface Command<Specs extends OptionSpecs = OptionSpecs> {
   readonly summary: string
   /** What stands behind the name in the usage line. */
   readonly usage: string
-  /** Further lines of help. */
+  /** A paragraph more of help. */
   readonly details?: string
   readonly options: Specs
   /** How many arguments there may be beside the options; `first` is followed by what is not looked at. */

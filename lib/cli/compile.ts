@@ -15,7 +15,7 @@ export const compile = defineCommand({
   summary: 'Compiles a module to machine code, for node-wasmtime run --allow-precompiled',
   usage: '[options] <module>',
   details:
-    'The result fits the same version of this package and the same options of the engine: give --engine, and --engine\n' +
+    'The result fits the same version of this package and the same options of the engine: give --engine, and --engine ' +
     'fuel=true for run --fuel, here as well. In JavaScript, CompiledModule.unsafeDeserializeFile takes it.',
   positionals: [1, 1],
   options: {

@@ -10,7 +10,7 @@ export function commandHelp(command: Command): string {
     `Usage: node-wasmtime ${command.name} ${command.usage}`,
     '',
     `${command.summary}.`,
-    ...(command.details === undefined ? [] : ['', command.details]),
+    ...(command.details === undefined ? [] : ['', ...wrap(command.details, WIDTH)]),
     '',
     'Options:',
     ...Object.entries(options).flatMap(([name, option]) => entry(optionText(name, option), option.help)),

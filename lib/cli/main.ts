@@ -31,6 +31,8 @@ const commands: { readonly [name: string]: () => Command<any> } = {
  * @param args The arguments behind the name of the program.
  */
 export function main(args: readonly string[]): void {
+  process.removeAllListeners('warning')
+  process.on('warning', ({ message }) => note(`node-wasmtime: warning: ${message}`))
   try {
     const status = dispatch(args)
     if (typeof status === 'number') end(status)
@@ -40,13 +42,13 @@ export function main(args: readonly string[]): void {
   }
 }
 
-/** Nothing of ours is left to be written then, and a guest's threads that wait for input shall not hold the process. */
-function end(status: number): never {
-  process.exit(status)
+/** Not at once: warnings come in the next turn of the event loop. What else waits there, such as input, is not waited for. */
+function end(status: number): void {
+  setImmediate(() => process.exit(status))
 }
 
-function fail(error: unknown): never {
-  if (error instanceof BrokenPipe) end(ExitStatus.brokenPipe)
+function fail(error: unknown): void {
+  if (error instanceof BrokenPipe) return end(ExitStatus.brokenPipe)
   try {
     note(`node-wasmtime: ${textOf(error)}`)
   } catch {

@@ -15,9 +15,9 @@ export const run = defineCommand({
   summary: 'Runs a program, or calls a function of a module',
   usage: '[options] <module> [arguments...]',
   details:
-    'The module is a .wasm or .wat file, or - for standard input. What stands behind it goes to the guest as it is. The\n' +
-    'guest finds WASI preview 1, with the standard streams of this process, and nothing else that is not given here.\n' +
-    'The exit status is that of the guest; 134 (on Windows 3) if it traps, which includes --timeout and --fuel; 1 if it\n' +
+    'The module is a .wasm or .wat file, or - for standard input. What stands behind it goes to the guest as it is. The ' +
+    'guest finds WASI preview 1, with the standard streams of this process, and nothing else that is not given here. ' +
+    'The exit status is that of the guest; 134 (on Windows 3) if it traps or is stopped by --timeout or --fuel; 1 if it ' +
     'cannot be run; 2 if the command line is wrong.',
   positionals: 'first',
   options: {
