@@ -207,6 +207,12 @@ export interface CustomSectionInfo {
   data: Buffer
 }
 
+/**
+ * Has the process end by SIGPIPE, as programs do by default, where Node.js has it go on with an error. For the command line
+ * alone: it holds for the whole process. Nothing happens where there are no such signals.
+ */
+export declare function endByBrokenPipe(): void
+
 /** Options of an engine; what is left out has Wasmtime's default. `lib/engine-options.ts` documents and checks them. */
 export interface EngineConfig {
   simd?: boolean

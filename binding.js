@@ -843,6 +843,7 @@ module.exports.Module = nativeBinding.Module
 module.exports.SharedMemory = nativeBinding.SharedMemory
 module.exports.Wasi = nativeBinding.Wasi
 module.exports.collectStores = nativeBinding.collectStores
+module.exports.endByBrokenPipe = nativeBinding.endByBrokenPipe
 module.exports.examineCacheEntry = nativeBinding.examineCacheEntry
 module.exports.externType = nativeBinding.externType
 module.exports.funcNew = nativeBinding.funcNew

@@ -5,6 +5,7 @@
 
 mod artifact;
 mod bench_floor;
+mod broken_pipe;
 mod compile_pool;
 mod compute_pool;
 mod core_dump;

@@ -7,7 +7,7 @@ export const ExitStatus = {
   usage: 2,
   /** A guest was ended by a trap, as if by `abort()`: what Wasmtime's own command line gives. */
   trap: process.platform === 'win32' ? 3 : 134,
-  /** Nobody reads the output any more: what a shell shows for a program that SIGPIPE has ended. */
+  /** Nobody reads the output any more, where no signal has ended the process: what a shell shows for one. */
   brokenPipe: 141,
 } as const
 

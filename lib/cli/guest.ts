@@ -6,6 +6,7 @@ import { CompileError, ExitError, InterruptedError, LinkError, OutOfFuelError, T
 import type { ModuleConfig } from '../module-config'
 import type { ModuleInstance } from '../module-instance'
 import { Runtime } from '../runtime'
+import { now } from '../stopper'
 import { renderName, renderTrace } from '../wasm-frame'
 import { withEngineFlags } from './engine-flags'
 import { CliError, ExitStatus } from './failure'
@@ -114,8 +115,8 @@ export function callsOf(instance: ModuleInstance, invocation: Invocation): reado
 /** Gives what is left of the time for the whole guest, as an option of calls. */
 export function clock(timeoutMs: number | undefined): () => { readonly timeoutMs?: number } {
   if (timeoutMs === undefined) return () => ({})
-  const end = performance.now() + timeoutMs
-  return () => ({ timeoutMs: Math.max(0, end - performance.now()) })
+  const end = now() + timeoutMs
+  return () => ({ timeoutMs: Math.max(0, end - now()) })
 }
 
 /** The exit status of a guest that has not come to its end by returning; throws what is not the guest's. */

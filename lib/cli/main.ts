@@ -1,4 +1,5 @@
 import { WasmtimeError } from '../errors'
+import { native } from '../native'
 import type * as Versions from '../versions'
 import type * as Cache from './cache'
 import type { Command } from './command'
@@ -31,6 +32,7 @@ const commands: { readonly [name: string]: () => Command<any> } = {
  * @param args The arguments behind the name of the program.
  */
 export function main(args: readonly string[]): void {
+  native.endByBrokenPipe()
   process.removeAllListeners('warning')
   process.on('warning', ({ message }) => note(`node-wasmtime: warning: ${message}`))
   try {

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs'
 import type * as Tty from 'node:tty'
 
+import { now } from '../stopper'
 import { STDERR, writeAll } from './output'
 import { sizeText } from './quantity'
 
@@ -30,10 +31,10 @@ export function isWatched(): boolean {
  */
 export async function withProgress<T>(what: string, bytes: number, work: Promise<T>): Promise<T> {
   if (!isWatched()) return await work
-  const began = performance.now()
+  const began = now()
   let frame = 0
   const show = (): void => {
-    const seconds = ((performance.now() - began) / 1000).toFixed(1)
+    const seconds = ((now() - began) / 1000).toFixed(1)
     writeAll(STDERR, `${ERASE}${FRAMES[frame++ % FRAMES.length]} ${what} (${sizeText(bytes)}) ${seconds} s`)
   }
   let timer = setTimeout(() => {

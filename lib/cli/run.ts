@@ -4,7 +4,7 @@ import { defineCommand } from './command'
 import { cacheFlag, engineFlags, engineOption } from './engine-flags'
 import { runGuest } from './guest'
 import { directories, variables } from './guest-options'
-import { STDERR, STDOUT, checkWritable, writeAll } from './output'
+import { checkWritable } from './output'
 import { fuelOption, sizeOption, timeOption } from './quantity'
 
 /** Core dumps are of memory that exists already; beyond this a buffer of Node.js may not hold them. */
@@ -78,8 +78,8 @@ export const run = defineCommand({
           env: variables(options.env, options['inherit-env'] ?? false),
           preopens: directories(options.dir),
           stdin: 'inherit',
-          stdout: (chunk) => writeAll(STDOUT, chunk),
-          stderr: (chunk) => writeAll(STDERR, chunk),
+          stdout: 'inherit',
+          stderr: 'inherit',
         },
         ...(memoryBytes === undefined ? {} : { limits: { memoryBytes } }),
         ...(fuel === undefined ? {} : { fuel }),
