@@ -147,20 +147,33 @@ test('inspect shows in tables what is in a module', async (t) => {
 test('inspect --json has a form that programs can rely on', async (t) => {
   const path = wasmFile(t, rich, 'rich.wasm')
   const report = JSON.parse(await cliOutput(t, ['inspect', '--json', path])) as Record<string, any>
-  t.deepEqual(Object.keys(report), [
-    ...['file', 'bytes', 'name', 'imports', 'exports', 'functions', 'memories', 'tables', 'globals', 'tags'],
-    ...['segments', 'start', 'features', 'customSections', 'names'],
-  ])
+  t.is(
+    Object.keys(report).join(' '),
+    'file bytes name imports exports functions memories tables globals tags segments start features customSections names',
+  )
   t.is(basename(report['file']), 'rich.wasm')
   t.is(report['bytes'], readFileSync(path).length)
   t.is(report['name'], 'rich')
   t.deepEqual(report['imports'][0], {
-    ...{ kind: 'func', module: 'env', name: 'log', index: 0, symbol: 'log' },
-    ...{ params: ['i32', 'i32'], results: [] },
+    kind: 'func',
+    module: 'env',
+    name: 'log',
+    index: 0,
+    symbol: 'log',
+    params: ['i32', 'i32'],
+    results: [],
   })
   t.deepEqual(report['imports'][1], {
-    ...{ kind: 'memory', module: 'env', name: 'heap', index: 0, symbol: 'heap' },
-    ...{ minimum: 1, maximum: 4, is64: false, shared: false, pageSize: 65_536 },
+    kind: 'memory',
+    module: 'env',
+    name: 'heap',
+    index: 0,
+    symbol: 'heap',
+    minimum: 1,
+    maximum: 4,
+    is64: false,
+    shared: false,
+    pageSize: 65_536,
   })
   t.deepEqual(
     report['exports'].map(({ kind, name, index }: Record<string, unknown>) => `${kind} ${name} ${index}`),
