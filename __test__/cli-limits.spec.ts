@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 import test from 'ava'
 
-import { assertExit } from './process/run-node.ts'
+import { assertExit, root } from './process/run-node.ts'
 import { TRAPPED, cli, cliFailure, cliOutput, folder, wasmFile } from './support/cli.ts'
 import * as guests from './support/wasi-guests.ts'
 
@@ -158,4 +159,22 @@ testSignals('--profile writes what it has when the guest is stopped with Ctrl-C'
   })
   t.is(outcome.signal, 'SIGINT', outcome.stderr)
   t.true(readFileSync(file, 'utf8').includes('spin'))
+})
+
+const hasTerminal = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
+const testTerminal = hasTerminal ? test : test.skip
+
+testTerminal('on a terminal a long compilation shows that it goes on, and leaves nothing behind', (t) => {
+  const body = '(local.set 0 (i32.add (local.get 0) (i32.mul (local.get 0) (i32.const 3))))'.repeat(30)
+  const functions = `(func (param i32) (result i32) ${body} (local.get 0))`.repeat(3000)
+  const path = wasmFile(t, `(module ${functions} (func (export "_start")))`, 'large.wasm')
+  const command = [process.execPath, join(root, 'bin', 'node-wasmtime.js'), 'run', path].map((word) => `'${word}'`)
+  const { status, stdout } = spawnSync('script', ['-qec', command.join(' '), '/dev/null'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 120_000,
+  })
+  t.is(status, 0, stdout)
+  t.regex(stdout, /compiling \S*large\.wasm \(\d+ KiB\) \d+\.\d s/)
+  t.true(stdout.endsWith('\r\x1b[K'))
 })
