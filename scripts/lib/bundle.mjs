@@ -19,8 +19,8 @@ export async function bundleEntries() {
     target: 'node20.19',
     // Errors name classes, and so do programs.
     keepNames: true,
-    // Generated, and beside the entries in the package; it finds the addon.
-    external: ['../binding.js'],
+    // Beside the folder in the package. The generated loader finds the addon by where it is itself.
+    external: ['../binding.js', '../package.json'],
     logLevel: 'warning',
   })
 }
