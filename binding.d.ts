@@ -184,8 +184,6 @@ export interface CacheConfig {
   directory: string
   maxBytes: number
   maxAgeMs: number
-  /** Secret and random: what the key is made of if there is none. */
-  seed: string
   /** Who must own it, where files have owners. */
   owner?: number
 }
@@ -208,6 +206,12 @@ export interface CustomSectionInfo {
   name: string
   data: Buffer
 }
+
+/**
+ * Has the process end by SIGPIPE, as programs do by default, where Node.js has it go on with an error. For the command line
+ * alone: it holds for the whole process. Nothing happens where there are no such signals.
+ */
+export declare function endByBrokenPipe(): void
 
 /** Options of an engine; what is left out has Wasmtime's default. `lib/engine-options.ts` documents and checks them. */
 export interface EngineConfig {
@@ -301,6 +305,9 @@ export interface ErrorDetail {
   /** The limit of the store that was reached. */
   limit?: RefusalInfo
 }
+
+/** The name of the module in an entry of a cache, empty if it has none; null if the entry is not authentic. */
+export declare function examineCacheEntry(config: CacheConfig, name: string): string | null
 
 /** An export of a module. */
 export interface ExportInfo {
@@ -425,6 +432,67 @@ export interface MemoryConfig {
 /** Makes a memory in a store; gives its handle. */
 export declare function memoryNew(store: StoreHandle, config: MemoryConfig): number
 
+/** What is in a module. */
+export interface ModuleOutline {
+  /** Of the name section. */
+  name?: string
+  imports: Array<OutlineItem>
+  exports: Array<OutlineItem>
+  /** All memories, tables, globals and tags, imported ones first. */
+  memories: Array<OutlineItem>
+  tables: Array<OutlineItem>
+  globals: Array<OutlineItem>
+  tags: Array<OutlineItem>
+  importedFunctions: number
+  definedFunctions: number
+  /** Index of the function that instantiation runs. */
+  start?: number
+  dataSegments: number
+  elementSegments: number
+  codeBytes: number
+  functionNames: Array<OutlineName>
+  /** How many names the name section has, by what they name. */
+  nameCounts: Array<OutlineCount>
+  customSections: Array<OutlineSection>
+  /** Proposals without which the module is not valid. */
+  features: Array<string>
+}
+
+/** How many names of a kind there are. */
+export interface OutlineCount {
+  kind: string
+  count: number
+}
+
+/** One import or export, or a memory, table, global or tag. */
+export interface OutlineItem {
+  /** Position in its index space. */
+  index: number
+  /** Imports: the module that it is imported from. */
+  module?: string
+  /** Imports and exports. */
+  name?: string
+  /** What the name section calls it. */
+  symbol?: string
+  type: ExternTypeInfo
+  /** Functions: what the name section calls the parameters, empty where it does not; empty if it names none. */
+  paramNames: Array<string>
+}
+
+/** What is in a module of the binary format. */
+export declare function outlineModule(bytes: Uint8Array | ArrayBufferLike): Promise<ModuleOutline>
+
+/** A function that the name section names. */
+export interface OutlineName {
+  index: number
+  name: string
+}
+
+export interface OutlineSection {
+  name: string
+  bytes: number
+}
+
 /** Sizes of the pooling allocator: all memory for instances is reserved ahead, which makes instantiation cheaper. */
 export interface PoolingConfig {
   totalCoreInstances?: number
@@ -441,6 +509,21 @@ export interface PreopenConfig {
   host: string
   write: boolean
 }
+
+/** How a module is printed, as `lib/wasm-text.ts` has checked it. */
+export interface PrintConfig {
+  /** Without the bodies of functions and the contents of segments. */
+  skeleton: boolean
+  /** With the offset in the binary of each line, as a comment. */
+  offsets: boolean
+  /** Instructions within each other, as expressions. */
+  fold: boolean
+  /** Bytes that the text may have. */
+  maxLength: number
+}
+
+/** Prints a module of the binary format; gives the text as UTF-8. */
+export declare function printWasm(bytes: Uint8Array | ArrayBufferLike, config: PrintConfig): Buffer
 
 /** A request that a limit has refused. */
 export interface RefusalInfo {

@@ -41,7 +41,8 @@ module.exports = {
   ValueType: wasmtime.ValueType,
   WasmException: wasmtime.WasmException,
   WasmtimeError: wasmtime.WasmtimeError,
-  api: wasmtime.api,
+  // Its functions as plain properties, which are quicker than the getters of a bundle.
+  api: Object.freeze({ ...wasmtime.api }),
   assemblyscript: wasmtime.assemblyscript,
   emscripten: wasmtime.emscripten,
   multiFunctionListenerFactory: wasmtime.multiFunctionListenerFactory,
@@ -52,6 +53,7 @@ module.exports = {
   trapCodes: wasmtime.trapCodes,
   versions: wasmtime.versions,
   wasiOutputOf: wasmtime.wasiOutputOf,
+  wasm2wat: wasmtime.wasm2wat,
   wasmFramesOf: wasmtime.wasmFramesOf,
   wat2wasm: wasmtime.wat2wasm,
 }

@@ -49,6 +49,7 @@ export const {
   trapCodes,
   versions,
   wasiOutputOf,
+  wasm2wat,
   wasmFramesOf,
   wat2wasm,
 } = wasmtime

@@ -137,6 +137,12 @@ const expectedFigures: Names = {
     'memory for each, parked',
     ...(process.platform === 'linux' ? ['threads of the process', 'memory maps of the process'] : []),
   ],
+  'the command line: processes, from start to end': [
+    'node -e 0',
+    "node with require('node-wasmtime')",
+    'node-wasmtime run of a hello program, cached',
+    'node-wasmtime run / node -e 0',
+  ],
   'interruptible: true against false (processor time)': [
     'fib(27)',
     '  without checks, against V8',

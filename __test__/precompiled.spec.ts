@@ -123,6 +123,29 @@ test('precompiled bytes are told from other bytes', async (t) => {
   }
 })
 
+/** Numbers of processors in the header of an ELF file. */
+const PROCESSORS = { x86_64: 62, aarch64: 183 } as const
+
+test('all machines that there are packages for can be compiled for; code for others is refused here', async (t) => {
+  const engine = new Engine({ fuel: true })
+  const here = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
+  const refused = { instanceOf: CompileError, message: /^the precompiled module cannot be used: .*compiled for/ }
+  for (const processor of ['x86_64', 'aarch64'] as const) {
+    for (const system of ['unknown-linux-gnu', 'unknown-linux-musl', 'apple-darwin', 'pc-windows-msvc']) {
+      const target = `${processor}-${system}`
+      const bytes = await engine.precompile(WAT, { target })
+      t.is(Engine.detectPrecompiled(bytes), 'module', target)
+      t.is(bytes.toString('latin1', 0, 4), '\x7fELF', target)
+      t.is(bytes.readUInt16LE(18), PROCESSORS[processor], target)
+      if (processor === here) continue
+      t.throws(() => Module.unsafeDeserialize(engine, bytes), refused, target)
+      const file = join(folder(t), 'other.cwasm')
+      writeFileSync(file, bytes)
+      t.throws(() => Module.unsafeDeserializeFile(engine, file), refused, target)
+    }
+  }
+})
+
 test('another machine of the same kind can be compiled for; its code is refused here', async (t) => {
   const engine = new Engine()
   const system = process.platform === 'win32' ? 'unknown-linux-gnu' : 'pc-windows-msvc'
@@ -133,7 +156,7 @@ test('another machine of the same kind can be compiled for; its code is refused 
     instanceOf: CompileError,
     message: /cannot be used: .*compiled/,
   })
-  for (const target of ['nonsense', '', 'x86_64-nonsense-nonsense', 'wasm32-wasip1']) {
+  for (const target of ['nonsense', '', 'x86_64-nonsense-nonsense', 'wasm32-wasip1', 'riscv64gc-unknown-linux-gnu']) {
     await t.throwsAsync(engine.precompile('(module)', { target }), {
       instanceOf: ArgumentError,
       message: /options\.target/,

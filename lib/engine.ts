@@ -32,8 +32,10 @@ export interface EngineStats {
 /** Options of {@link Engine.precompile}. */
 export interface PrecompileOptions {
   /**
-   * The kind of machine that the code is for, as a target triple such as `x86_64-pc-windows-msvc`. Default: this machine,
-   * with all that its processor can do. For another machine only what every processor of the kind can do is used.
+   * The kind of machine that the code is for, as a target triple such as `aarch64-apple-darwin` or
+   * `x86_64-pc-windows-msvc`: those that there are packages for, with 64-bit processors of Intel, AMD or ARM, whichever this
+   * one is. Default: this machine, with all that its processor can do. For another machine only what every processor of the
+   * kind can do is used.
    */
   readonly target?: string
 }

@@ -35,9 +35,20 @@ function installedPackages(): Map<string, string> {
   return installed
 }
 
+/** Where a bundler of somebody else's has put this code; `undefined` if it is a file of the package's own `dist/`. */
+function movedTo(): string | undefined {
+  if (typeof __filename !== 'string') return 'an ES module'
+  if (!/[/\\]dist[/\\][\w-]+\.js$/.test(__filename)) return __filename
+  try {
+    const { name } = createRequire(__filename)('../package.json') as { name?: unknown }
+    return name === 'node-wasmtime' ? undefined : __filename
+  } catch {
+    return __filename
+  }
+}
+
 function gather(version: string, attempts: readonly string[]): AddonFacts {
   const { NAPI_RS_NATIVE_LIBRARY_PATH: path, NAPI_RS_FORCE_WASI: force, NAPI_RS_WASI_FLAVOR: flavor } = process.env
-  const moved = typeof __filename !== 'string' || !/[/\\]dist[/\\]load-addon\.js$/.test(__filename)
   return {
     host: currentHost(),
     nodeVersion: process.versions.node,
@@ -46,7 +57,7 @@ function gather(version: string, attempts: readonly string[]): AddonFacts {
     wasi: force === 'true' || force === 'error' || Boolean(flavor),
     installed: installedPackages(),
     attempts,
-    bundle: moved ? (typeof __filename === 'string' ? __filename : 'an ES module') : undefined,
+    bundle: movedTo(),
   }
 }
 

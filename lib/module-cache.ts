@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 
 import { checkInteger, checkOptions, checkString } from './call-options'
@@ -58,7 +57,6 @@ export function checkCache(value: unknown, what: string): Binding.CacheConfig | 
     directory: resolve(directory),
     maxBytes: checkInteger(given.maxBytes, `${what}.maxBytes`, 0, Number.MAX_SAFE_INTEGER) ?? 2 ** 30,
     maxAgeMs: checkInteger(given.maxAgeMs, `${what}.maxAgeMs`, 0, Number.MAX_SAFE_INTEGER) ?? 30 * DAY,
-    seed: randomBytes(32).toString('hex'),
     ...(owner === undefined ? {} : { owner }),
   }
 }

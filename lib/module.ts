@@ -203,13 +203,3 @@ function describeType(info: Binding.ExternTypeInfo): ExternTypeDescription {
   const type = Object.fromEntries(Object.entries(info).filter(([, value]) => value != null))
   return Object.freeze(type) as unknown as ExternTypeDescription
 }
-
-/**
- * Translates WAT text to the binary format.
- *
- * @throws {CompileError} If the text is not valid.
- */
-export function wat2wasm(text: string): Uint8Array {
-  if (typeof text !== 'string') throw new ArgumentError(`text must be a string, but got ${describe(text)}`)
-  return native.wat2wasm(text)
-}

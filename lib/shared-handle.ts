@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import type * as Crypto from 'node:crypto'
 
 import { describe } from './describe'
 import { ArgumentError, ClosedError } from './errors'
@@ -16,6 +16,8 @@ export interface SharedHandle<Kind extends 'engine' | 'module' | 'memory' = 'eng
 
 /** @internal A new handle; its id cannot be guessed. */
 export function newHandle<Kind extends SharedHandle['kind']>(kind: Kind): SharedHandle<Kind> {
+  // Loading it takes longer than all else here, and few programs share anything.
+  const { randomUUID } = require('node:crypto') as typeof Crypto
   return Object.freeze({ kind, id: randomUUID() })
 }
 

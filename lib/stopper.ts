@@ -50,13 +50,13 @@ export function makeStopper(
     : new Stopper(signal, timeoutMs, deadline)
 }
 
-// The real one, too.
-const { performance } = globalThis
-const clock = performance.now
+// The real one, too. `performance` is a module of its own, which would be loaded at once.
+const { hrtime } = process
 
 /** @internal Milliseconds since some moment. */
 export function now(): number {
-  return clock.call(performance)
+  const [seconds, nanoseconds] = hrtime()
+  return seconds * 1000 + nanoseconds / 1e6
 }
 
 /** Watches a signal and a clock for one operation after the other. */

@@ -11,6 +11,7 @@
 import { parseArgs } from 'node:util'
 import { asyncCalls } from '../bench/async-calls.mjs'
 import { calls } from '../bench/calls.mjs'
+import { commandLine } from '../bench/cli.mjs'
 import { compiling } from '../bench/compiling.mjs'
 import { eventLoop } from '../bench/event-loop.mjs'
 import { instances } from '../bench/instances.mjs'
@@ -33,8 +34,28 @@ const { values } = parseArgs({
   },
 })
 const effort = values.quick
-  ? { rounds: 3, sampleMs: 1, scale: 0.01, loopRounds: 1, loopMs: 300, parkedRounds: 1, parked: 500, real: false }
-  : { rounds: 11, sampleMs: 50, scale: 1, loopRounds: 5, loopMs: 2000, parkedRounds: 3, parked: 10_000, real: true }
+  ? {
+      rounds: 3,
+      sampleMs: 1,
+      scale: 0.01,
+      loopRounds: 1,
+      loopMs: 300,
+      parkedRounds: 1,
+      parked: 500,
+      startRounds: 1,
+      real: false,
+    }
+  : {
+      rounds: 11,
+      sampleMs: 50,
+      scale: 1,
+      loopRounds: 5,
+      loopMs: 2000,
+      parkedRounds: 3,
+      parked: 10_000,
+      startRounds: 31,
+      real: true,
+    }
 
 const jspi = await findJspi()
 const run = describeRun(values.quick, jspi?.versions)
@@ -72,6 +93,7 @@ await close()
 report([], await eventLoop(runtime, effort))
 runtime.close()
 report([], await parked(effort))
+report([], await commandLine(effort))
 report([], await interruption(effort))
 report([], await compiling(effort))
 writeJson(values.output, { ...run, effort, rows, figures })

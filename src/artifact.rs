@@ -80,6 +80,12 @@ fn read_info(bytes: &[u8]) -> Result<Arc<ModuleInfo>, ArtifactError> {
   postcard::from_bytes(bytes).map(Arc::new).map_err(|_| foreign())
 }
 
+/// The name of the module that an artifact holds, empty if it has none; `None` if the bytes are no artifact.
+pub fn module_name(bytes: &[u8]) -> Option<String> {
+  let (_, info) = split(bytes)?;
+  postcard::from_bytes::<ModuleInfo>(info).ok().map(|info| info.name().to_owned())
+}
+
 /// # Safety
 /// The bytes are what [`serialize`] or [`join`] gave, unchanged: the code in them is run.
 pub unsafe fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Compiled, ArtifactError> {

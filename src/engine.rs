@@ -85,8 +85,6 @@ pub struct CacheConfig {
   pub directory: String,
   pub max_bytes: f64,
   pub max_age_ms: f64,
-  /// Secret and random: what the key is made of if there is none.
-  pub seed: String,
   /// Who must own it, where files have owners.
   pub owner: Option<u32>,
 }
@@ -248,15 +246,7 @@ impl Engine {
         interruptible,
       }),
       inner,
-      cache: options.cache.as_ref().map(|cache| {
-        ModuleCache::new(
-          cache.directory.clone().into(),
-          bytes(cache.max_bytes),
-          Duration::from_millis(bytes(cache.max_age_ms)),
-          &cache.seed,
-          cache.owner,
-        )
-      }),
+      cache: options.cache.as_ref().map(open_cache),
       config: options.clone(),
     });
     Ok(Self { parts, host_functions: Arc::default() })
@@ -403,6 +393,21 @@ impl Engine {
     }
     Ok(())
   }
+}
+
+fn open_cache(config: &CacheConfig) -> ModuleCache {
+  ModuleCache::new(
+    config.directory.clone().into(),
+    bytes(config.max_bytes),
+    Duration::from_millis(bytes(config.max_age_ms)),
+    config.owner,
+  )
+}
+
+/// The name of the module in an entry of a cache, empty if it has none; null if the entry is not authentic.
+#[napi(catch_unwind)]
+pub fn examine_cache_entry(config: CacheConfig, name: String) -> Option<String> {
+  open_cache(&config).examine(&name)
 }
 
 fn apply_proposals(config: &mut Config, options: &EngineConfig) {

@@ -5,6 +5,7 @@
 
 mod artifact;
 mod bench_floor;
+mod broken_pipe;
 mod compile_pool;
 mod compute_pool;
 mod core_dump;
@@ -40,6 +41,7 @@ mod memory_view;
 mod module;
 mod module_cache;
 mod module_info;
+mod module_outline;
 mod raw_call;
 mod raw_env;
 mod reference;
@@ -59,6 +61,8 @@ mod trace;
 mod turn;
 mod values;
 mod wasi;
+mod wasm_features;
+mod wasm_text;
 
 use napi::bindgen_prelude::{Env, Object};
 use napi::{JsValue, Status};

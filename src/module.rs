@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use napi::JsValue;
-use napi::bindgen_prelude::{AsyncTask, Buffer, Env, Task, Uint8Array, Unknown};
+use napi::bindgen_prelude::{AsyncTask, Buffer, Env, Task, Unknown};
 use napi_derive::napi;
 
 use crate::artifact;
@@ -85,7 +85,7 @@ pub struct CustomSectionInfo {
 }
 
 /// A copy of what a buffer shows.
-fn bytes_of(env: RawEnv, value: Value) -> Result<Vec<u8>, Failure> {
+pub fn bytes_of(env: RawEnv, value: Value) -> Result<Vec<u8>, Failure> {
   let Some((data, length)) = env.buffer_source(value) else {
     return Err(Failure::type_error(format!(
       "expected a module as Uint8Array, ArrayBuffer or WAT text, got {}",
@@ -182,12 +182,13 @@ fn info_of(binary: &[u8]) -> Result<ModuleInfo, CompileError> {
   ModuleInfo::parse(binary).map_err(|error| compile_error(format!("cannot read the module's sections: {error}")))
 }
 
-fn parse_text(text: &str) -> Result<Vec<u8>, CompileError> {
+/// The binary format of a text.
+pub fn parse_text(text: &str) -> Result<Vec<u8>, CompileError> {
   wat::parse_str(text).map_err(|error| compile_error(format!("invalid WAT: {error}")))
 }
 
 /// Tells the common mistakes apart before Wasmtime sees the bytes.
-fn check_binary(bytes: &[u8]) -> Result<(), CompileError> {
+pub fn check_binary(bytes: &[u8]) -> Result<(), CompileError> {
   let fail = |text: &str| Err(compile_error(text));
   match bytes {
     [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Ok(()),
@@ -525,12 +526,4 @@ impl Task for PrecompileTask {
       None => Err(error),
     }
   }
-}
-
-/// Translates the text format to the binary format.
-#[napi(catch_unwind, js_name = "wat2wasm")]
-pub fn wat_to_wasm(env: Env, text: String) -> napi::Result<Uint8Array> {
-  on_compile_thread(|| parse_text(&text))
-    .map(Uint8Array::from)
-    .map_err(|failure| Failure::Typed(failure).into_napi(RawEnv(env.raw())))
 }

@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use rand::TryRng;
+use rand::rngs::SysRng;
+
 use crate::artifact;
 use crate::module::Compiled;
 
@@ -37,8 +40,6 @@ pub struct ModuleCache {
   directory: PathBuf,
   max_bytes: u64,
   max_age: Duration,
-  /// Becomes the key if the directory has none.
-  new_key: [u8; MAC],
   /// Who must own the directory and the key; `None` where files have no owners.
   owner: Option<u32>,
   cleaned: Mutex<Option<Instant>>,
@@ -84,13 +85,12 @@ fn reason(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Reason {
 }
 
 impl ModuleCache {
-  /// `seed` is secret and random; nothing happens on disk yet.
-  pub fn new(directory: PathBuf, max_bytes: u64, max_age: Duration, seed: &str, owner: Option<u32>) -> Self {
+  /// Nothing happens on disk yet.
+  pub fn new(directory: PathBuf, max_bytes: u64, max_age: Duration, owner: Option<u32>) -> Self {
     Self {
       directory,
       max_bytes,
       max_age,
-      new_key: *blake3::hash(seed.as_bytes()).as_bytes(),
       owner,
       cleaned: Mutex::default(),
       failure: Mutex::default(),
@@ -139,6 +139,14 @@ impl ModuleCache {
     Ok(compiled)
   }
 
+  /// The name of the module in an entry, if that is authentic; nothing is changed, made or run.
+  pub fn examine(&self, name: &str) -> Option<String> {
+    let path = self.directory.join(KEY_FILE);
+    let key = self.read_key(&mut File::open(&path).ok()?, &path).ok()?;
+    let bytes = fs::read(self.path(name)).ok()?;
+    authentic(&key, name, &bytes).and_then(artifact::module_name)
+  }
+
   fn path(&self, name: &str) -> PathBuf {
     self.directory.join(name).with_extension(ENTRY)
   }
@@ -161,10 +169,7 @@ impl ModuleCache {
       self.fail(reason("cannot read", &path)(error));
       return None;
     }
-    let genuine = bytes.split_last_chunk::<MAC>().and_then(|(artifact, mac)| {
-      // The comparison takes the same time wherever they differ.
-      (authenticate(key, name, artifact) == blake3::Hash::from_bytes(*mac)).then_some(artifact)
-    });
+    let genuine = authentic(key, name, &bytes);
     // SAFETY: who made the entry had the key, which this user alone can read, and made it for this name, that is from this
     // module with this compiler.
     let compiled = genuine.and_then(|artifact| unsafe { artifact::deserialize(engine, artifact) }.ok());
@@ -264,9 +269,11 @@ impl ModuleCache {
 
   fn write_key(&self, path: &Path) -> Result<(), Reason> {
     let unwritable = || reason("cannot write the key", path);
+    let mut key = [0; MAC];
+    SysRng.try_fill_bytes(&mut key).map_err(|error| format!("the system has no random bytes for a key: {error}"))?;
     let (temporary, file) = self.temporary().map_err(unwritable())?;
     // A link, unlike a renamed file, never replaces what another process has made meanwhile.
-    let made = put(file, &self.new_key).and_then(|()| fs::hard_link(&temporary, path));
+    let made = put(file, &key).and_then(|()| fs::hard_link(&temporary, path));
     let _ = fs::remove_file(&temporary);
     match made {
       Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(unwritable()(error)),
@@ -336,6 +343,13 @@ fn name_of(engine: &wasmtime::Engine, binary: &[u8]) -> String {
   (env!("CARGO_PKG_VERSION"), crate::WASMTIME_VERSION).hash(&mut digest);
   digest.write(binary);
   digest.0.finalize().to_hex().to_string()
+}
+
+/// The artifact in an entry, if whoever made that had the key.
+fn authentic<'a>(key: &[u8; MAC], name: &str, entry: &'a [u8]) -> Option<&'a [u8]> {
+  let (artifact, mac) = entry.split_last_chunk::<MAC>()?;
+  // The comparison takes the same time wherever they differ.
+  (authenticate(key, name, artifact) == blake3::Hash::from_bytes(*mac)).then_some(artifact)
 }
 
 fn authenticate(key: &[u8; MAC], name: &str, artifact: &[u8]) -> blake3::Hash {

@@ -256,5 +256,5 @@ test('code that was moved by a bundler is told to keep the package external', as
   cpSync(join(main, 'dist'), join(main, 'out'), { recursive: true })
   rmSync(join(main, 'dist'), { recursive: true })
   writeFileSync(join(main, 'index.js'), "module.exports = require('./out/index')")
-  t.regex((await load(folder)).message ?? '', /bundled \(into .*load-addon\.js\).*keep node-wasmtime external/)
+  t.regex((await load(folder)).message ?? '', /bundled \(into .*out.index\.js\).*keep node-wasmtime external/)
 })

@@ -53,7 +53,7 @@ interface Ran {
 }
 
 function run(command: string, args: readonly string[], cwd: string, more: NodeJS.ProcessEnv = {}): Promise<Ran> {
-  const shell = process.platform === 'win32' && command === 'npm'
+  const shell = process.platform === 'win32' && (command === 'npm' || command === 'npx')
   return new Promise((resolve) => {
     execFile(command, args, { cwd, env: { ...env, ...more }, shell, timeout: 120_000 }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, stderr })
@@ -116,7 +116,7 @@ anySerial.after.always((t) => {
 
 test('the package has what it needs at run time, and neither sources nor tests', (t) => {
   const allowed =
-    /^(?:index\.(?:js|mjs|d\.ts|d\.mts)|binding\.(?:js|d\.ts)|dist\/(?:[\w-]+\/)*[\w-]+\.(?:js|d\.ts)|docs\/[\w-]+\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
+    /^(?:index\.(?:js|mjs|d\.ts|d\.mts)|binding\.(?:js|d\.ts)|bin\/node-wasmtime\.js|dist\/(?:index|cli)\.js|dist\/(?:[\w-]+\/)*[\w-]+\.d\.ts|docs\/[\w-]+\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
   t.deepEqual(
     t.context.files.filter((path) => !allowed.test(path)),
     [],
@@ -128,6 +128,8 @@ test('the package has what it needs at run time, and neither sources nor tests',
     'binding.js',
     'dist/index.js',
     'dist/index.d.ts',
+    'dist/cli.js',
+    'bin/node-wasmtime.js',
     'LICENSE',
   ]) {
     t.true(t.context.files.includes(name), name)
@@ -169,6 +171,13 @@ test("the README's first example runs with import", async (t) => {
   writeFileSync(join(t.context.full, 'example.mjs'), script)
   const stdout = await succeed(process.execPath, ['example.mjs'], t.context.full)
   t.is(stdout, 'hello from the guest\n42\n')
+})
+
+test('the command line is installed as node-wasmtime', async (t) => {
+  const text = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'
+  writeFileSync(join(t.context.full, 'add.wat'), text)
+  const args = ['--offline', '--no-install', 'node-wasmtime', 'run', '--invoke', 'add', 'add.wat', '2', '40']
+  t.is(await succeed('npx', args, t.context.full), '42\n')
 })
 
 test('require and import give one and the same module instance', async (t) => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 import type { ExecutionContext } from 'ava'
@@ -21,6 +21,12 @@ export interface RunOptions {
   readonly args?: readonly string[]
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
+  /** What it finds on its standard input; nothing by default. */
+  readonly input?: string | Uint8Array
+  /** Whether its input stays open, as if more might come. */
+  readonly holdInput?: boolean
+  /** Is told of the process when that has begun. */
+  readonly started?: (child: ChildProcess) => void
   /** A bound against hangs only. */
   readonly timeoutMs?: number
 }
@@ -33,6 +39,9 @@ let next = 0
 /** The package's root directory, with a separator at the end. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
+/** A script: CommonJS text, a file of `fixtures/`, or a file of the package. */
+export type Script = string | { readonly file: string } | { readonly path: string }
+
 /** The path of a fixture. */
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
@@ -42,7 +51,7 @@ export function fixture(name: string): string {
  * Runs a script in a node process of its own: CommonJS text, in which `wasmtime` is the package, or a file of
  * `fixtures/`.
  */
-export async function runNode(script: string | { readonly file: string }, options: RunOptions = {}): Promise<Outcome> {
+export async function runNode(script: Script, options: RunOptions = {}): Promise<Outcome> {
   // Each slot is a chain of promises: a process starts when the one before it in its slot has ended.
   const slot = next++ % MAX_RUNNING
   const outcome = (slots[slot] ?? Promise.resolve()).then(() => start(script, options))
@@ -53,18 +62,30 @@ export async function runNode(script: string | { readonly file: string }, option
   return await outcome
 }
 
-function start(script: string | { readonly file: string }, options: RunOptions): Promise<Outcome> {
-  const { flags = [], args = [], env = process.env, cwd = root, timeoutMs = 120_000 } = options
+function start(script: Script, options: RunOptions): Promise<Outcome> {
+  const {
+    flags = [],
+    args = [],
+    env = process.env,
+    cwd = root,
+    timeoutMs = 120_000,
+    input,
+    holdInput = false,
+  } = options
   const what =
     typeof script === 'string'
       ? ['-e', `const wasmtime = require(${JSON.stringify(`${root}index.js`)});\n${script}`, '--']
-      : [fixture(script.file)]
+      : ['path' in script ? script.path : fixture(script.file)]
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...flags, ...what, ...args], {
       cwd,
       env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
+    // It may end without having read everything.
+    child.stdin?.on('error', () => {}).write(input)
+    if (!holdInput) child.stdin?.end()
+    options.started?.(child)
     let stdout = ''
     let stderr = ''
     let timedOut = false
@@ -72,8 +93,8 @@ function start(script: string | { readonly file: string }, options: RunOptions):
       timedOut = true
       child.kill('SIGKILL')
     }, timeoutMs)
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
     child.on('error', reject)
     child.on('close', (status, signal) => {
       clearTimeout(timer)

@@ -94,13 +94,17 @@ export async function buildAddon(say) {
 /** Compiles lib/ to dist/ when the TypeScript sources have changed. */
 export async function buildTypeScript() {
   if (filesOf(at('lib')).length === 0) return 'skipped: there is no lib/'
-  const sources = hashOf([at('lib'), at('tsconfig.json'), at('binding.d.ts')], toolVersion('typescript'))
+  const inputs = ['lib', 'tsconfig.json', 'binding.d.ts', 'scripts/lib/bundle.mjs'].map((path) => at(path))
+  const sources = hashOf(inputs, toolVersion('typescript'), toolVersion('esbuild'))
   const stamp = readJson(stampOf('dist'))
   if (existsSync(at('dist')) && stamp?.sources === sources && stamp.dist === hashOf([at('dist')])) return 'up to date'
   // Emptied first, so that the output of a source file that is gone does not stay behind and get published.
   rmSync(at('dist'), { recursive: true, force: true })
   const { code, output } = await runNode([tool('typescript', 'tsc')], { capture: true })
   if (code !== 0) throw new SetupError(`lib/ does not compile:\n${output.trim()}`)
+  // Not before the packages are installed.
+  const { bundleEntries } = await import('./bundle.mjs')
+  await bundleEntries()
   writeJson(stampOf('dist'), { sources, dist: hashOf([at('dist')]) })
   return 'compiled'
 }

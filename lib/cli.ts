@@ -1,0 +1,2 @@
+/** The command line, as `bin/node-wasmtime.js` starts it. */
+export { main } from './cli/main'

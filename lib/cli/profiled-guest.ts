@@ -1,0 +1,62 @@
+import { basename } from 'node:path'
+
+import type { CompiledModule } from '../compiled-module'
+import type { Runtime } from '../runtime'
+import { ExitStatus } from './failure'
+import { type GuestRequest, callsOf, clock, endStatus } from './guest'
+import { type Invocation, functionOf, printResults } from './invocation'
+import { note, writeOutput } from './output'
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
+/**
+ * Runs a guest and writes its profile, also when it is stopped. In async mode, so that Ctrl-C can be heard: a profile of what
+ * does not end by itself is the more wanted.
+ */
+export async function runProfiled(
+  runtime: Runtime,
+  compiled: CompiledModule,
+  invocation: Invocation,
+  request: GuestRequest,
+  file: string,
+): Promise<number> {
+  const left = clock(request.timeoutMs)
+  const controller = new AbortController()
+  const { signal } = controller
+  let received: NodeJS.Signals | undefined
+  const stop = (name: NodeJS.Signals): void => {
+    received = name
+    controller.abort()
+  }
+  for (const name of SIGNALS) process.once(name, stop)
+  let status: number = ExitStatus.success
+  try {
+    const instance = await runtime.instantiateAsync(compiled, {
+      ...request.config,
+      startFunctions: [],
+      signal,
+      ...left(),
+    })
+    if (!instance.closed) {
+      const profiler = instance.startProfiling({ name: basename(request.path) })
+      try {
+        for (const { name, args } of callsOf(instance, invocation)) {
+          const func = functionOf(instance, name)
+          const result: unknown = await func.callAsyncWith({ signal, ...left() }, ...args)
+          if (name === request.invoke) printResults(func, result)
+        }
+      } finally {
+        writeOutput(file, profiler.finish())
+        note(`node-wasmtime: a profile was written to ${file}`)
+      }
+    }
+    status = instance.exitCode ?? ExitStatus.success
+  } catch (error) {
+    if (!signal.aborted) status = endStatus(error, request)
+  } finally {
+    for (const name of SIGNALS) process.removeListener(name, stop)
+  }
+  // Whoever sent the signal sees what it has done.
+  if (received !== undefined) process.kill(process.pid, received)
+  return status
+}
