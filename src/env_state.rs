@@ -15,6 +15,7 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi::{JsValue, sys};
 use napi_derive::napi;
 
+use crate::external_buffer;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::raw_env::{RawEnv, Value};
@@ -42,6 +43,8 @@ pub struct EnvState {
   alive: AtomicBool,
   /// The lowest address of the JavaScript thread's stack.
   stack_low: usize,
+  /// Whether to try to make JavaScript buffers over native memory at all.
+  pub external_buffers: bool,
   create_error: Cell<sys::napi_ref>,
   attach_frames: Cell<sys::napi_ref>,
   wrap_func: Cell<sys::napi_ref>,
@@ -79,6 +82,7 @@ impl EnvState {
       alive: AtomicBool::new(true),
       // Where the platform cannot tell, assume the least that Node gives a thread of its own.
       stack_low: stack_top.saturating_sub(stacker::remaining_stack().unwrap_or(768 * 1024)),
+      external_buffers: !external_buffer::are_switched_off(),
       create_error: Cell::new(ptr::null_mut()),
       attach_frames: Cell::new(ptr::null_mut()),
       wrap_func: Cell::new(ptr::null_mut()),

@@ -15,6 +15,7 @@ mod exception;
 mod export_func;
 mod extern_ref;
 mod extern_type;
+mod external_buffer;
 mod failure;
 #[cfg(unix)]
 mod fiber_stacks;

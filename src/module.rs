@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use napi::JsValue;
-use napi::bindgen_prelude::{AsyncTask, Buffer, Env, Task, Uint8Array, Unknown};
+use napi::bindgen_prelude::{AsyncTask, Env, Task, Unknown};
 use napi_derive::napi;
 
 use crate::artifact;
@@ -15,6 +15,7 @@ use crate::compile_pool::on_compile_thread;
 use crate::engine::{Engine, EngineParts, compile_failure};
 use crate::engine_counts::CountedCode;
 use crate::extern_type::{ExternTypeInfo, extern_info};
+use crate::external_buffer::{OutBuffer, OutBytes};
 use crate::failure::{ErrorDetail, Failure, FailureKind, TypedFailure};
 use crate::module_info::ModuleInfo;
 use crate::raw_env::{Kind, RawEnv, Value};
@@ -78,10 +79,11 @@ pub struct FunctionInfo {
 }
 
 /// A custom section.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct CustomSectionInfo {
   pub name: String,
-  pub data: Buffer,
+  #[napi(ts_type = "Buffer")]
+  pub data: OutBuffer,
 }
 
 /// A copy of what a buffer shows.
@@ -275,13 +277,13 @@ impl Module {
   }
 
   /// The compiled code as bytes.
-  #[napi(catch_unwind)]
-  pub fn serialize(&self, env: Env) -> napi::Result<Buffer> {
+  #[napi(catch_unwind, ts_return_type = "Buffer")]
+  pub fn serialize(&self, env: Env) -> napi::Result<OutBuffer> {
     let raw = RawEnv(env.raw());
     self
       .compiled()
       .and_then(|compiled| artifact::serialize(&compiled).map_err(Failure::Typed))
-      .map(Buffer::from)
+      .map(OutBuffer::from)
       .map_err(|failure| failure.into_napi(raw))
   }
 
@@ -506,7 +508,7 @@ pub struct PrecompileTask {
 
 impl Task for PrecompileTask {
   type Output = Vec<u8>;
-  type JsValue = Buffer;
+  type JsValue = OutBuffer;
 
   fn compute(&mut self) -> napi::Result<Self::Output> {
     self.source.precompile(&self.engine).map_err(|failure| {
@@ -528,9 +530,9 @@ impl Task for PrecompileTask {
 }
 
 /// Translates the text format to the binary format.
-#[napi(catch_unwind, js_name = "wat2wasm")]
-pub fn wat_to_wasm(env: Env, text: String) -> napi::Result<Uint8Array> {
+#[napi(catch_unwind, js_name = "wat2wasm", ts_return_type = "Uint8Array")]
+pub fn wat_to_wasm(env: Env, text: String) -> napi::Result<OutBytes> {
   on_compile_thread(|| parse_text(&text))
-    .map(Uint8Array::from)
+    .map(OutBytes::from)
     .map_err(|failure| Failure::Typed(failure).into_napi(RawEnv(env.raw())))
 }

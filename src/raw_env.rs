@@ -341,18 +341,50 @@ impl RawEnv {
     out!(napi_remove_wrap(self.0, object.0) -> ptr::null_mut()).is_ok()
   }
 
-  /// An `ArrayBuffer` over memory that is not JavaScript's; `None` where V8 does not allow that. `finalizer` runs with
-  /// `hint` once V8 has freed the buffer's backing store, whichever buffer has it by then.
-  pub fn external_buffer(
+  /// An `ArrayBuffer` over memory that is not JavaScript's. `finalizer` runs with `hint` once V8 has freed the buffer's
+  /// backing store, whichever buffer has it by then.
+  ///
+  /// # Safety
+  /// The memory is valid until `finalizer` runs, and no other buffer shows it.
+  pub unsafe fn external_array_buffer(
     self,
     data: *mut c_void,
     length: usize,
     finalizer: Finalizer,
     hint: *mut c_void,
-  ) -> Option<Value> {
-    out!(napi_create_external_arraybuffer(self.0, data, length, Some(finalizer), hint) -> ptr::null_mut())
-      .ok()
-      .map(Value)
+  ) -> Result<Value, External> {
+    let mut buffer = ptr::null_mut();
+    // SAFETY: live env, the out-pointer outlives the call, and this function's own contract.
+    let status =
+      unsafe { sys::napi_create_external_arraybuffer(self.0, data, length, Some(finalizer), hint, &raw mut buffer) };
+    External::of(status, buffer)
+  }
+
+  /// The same as a Node.js `Buffer`.
+  ///
+  /// # Safety
+  /// As for [`RawEnv::external_array_buffer`].
+  pub unsafe fn external_buffer(
+    self,
+    data: *mut c_void,
+    length: usize,
+    finalizer: Finalizer,
+    hint: *mut c_void,
+  ) -> Result<Value, External> {
+    let mut buffer = ptr::null_mut();
+    // SAFETY: live env, the out-pointer outlives the call, and this function's own contract.
+    let status =
+      unsafe { sys::napi_create_external_buffer(self.0, length, data, Some(finalizer), hint, &raw mut buffer) };
+    External::of(status, buffer)
+  }
+
+  /// A new `Buffer` with a copy of these bytes.
+  pub fn buffer_copy(self, bytes: &[u8]) -> Result<Value, Refused> {
+    let mut buffer = ptr::null_mut();
+    let start = bytes.as_ptr().cast();
+    // SAFETY: live env; Node-API only reads `bytes`, and need not tell where the copy is.
+    let status = unsafe { sys::napi_create_buffer_copy(self.0, bytes.len(), start, ptr::null_mut(), &raw mut buffer) };
+    if status == sys::Status::napi_ok { Ok(Value(buffer)) } else { Err(Refused) }
   }
 
   /// A `Uint8Array` over all of an `ArrayBuffer`.
@@ -444,6 +476,25 @@ impl RawEnv {
       )
     };
     (status == sys::Status::napi_ok).then_some((data.cast(), length, kind))
+  }
+}
+
+/// Why there is no buffer over memory that is not JavaScript's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum External {
+  /// V8 has a memory cage.
+  Forbidden,
+  /// An exception is pending, or JavaScript cannot run any more.
+  Refused,
+}
+
+impl External {
+  fn of(status: sys::napi_status, buffer: sys::napi_value) -> Result<Value, Self> {
+    match status {
+      sys::Status::napi_ok => Ok(Value(buffer)),
+      sys::Status::napi_no_external_buffers_allowed => Err(Self::Forbidden),
+      _ => Err(Self::Refused),
+    }
   }
 }
 
