@@ -204,6 +204,7 @@ fn check_binary(bytes: &[u8]) -> Result<(), CompileError> {
 
 impl Module {
   fn from_compiled(env: RawEnv, engine: &Arc<EngineParts>, compiled: Compiled) -> Self {
+    engine.counts.compiled();
     Self::from_shared(env, engine, Arc::new(compiled))
   }
 
@@ -214,7 +215,7 @@ impl Module {
       i64::try_from(code.end.addr().saturating_sub(code.start.addr()).saturating_add(compiled.info.weight()))
         .unwrap_or(i64::MAX);
     env.adjust_external_memory(weight);
-    let counted = Cell::new(Some(engine.counts.compiled(&compiled.module)));
+    let counted = Cell::new(Some(engine.counts.code(&compiled.module)));
     Self { engine: Arc::clone(engine), compiled: RefCell::new(Some(compiled)), weight: Cell::new(weight), counted }
   }
 
