@@ -849,6 +849,7 @@ module.exports.globalNew = nativeBinding.globalNew
 module.exports.memoryNew = nativeBinding.memoryNew
 module.exports.registerEnvironment = nativeBinding.registerEnvironment
 module.exports.registerReferences = nativeBinding.registerReferences
+module.exports.registerStackProbe = nativeBinding.registerStackProbe
 module.exports.registerTasks = nativeBinding.registerTasks
 module.exports.sharedMemoryOf = nativeBinding.sharedMemoryOf
 module.exports.storeClose = nativeBinding.storeClose

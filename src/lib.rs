@@ -32,6 +32,7 @@ mod host_func;
 mod instance;
 mod instance_pre;
 mod instance_slot;
+mod js_stack;
 mod link_check;
 mod linker;
 mod map_budget;
@@ -107,6 +108,7 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
     tasks::FUNCTIONS,
     tasks::CALL,
     store::FUEL_FUNCTIONS,
+    js_stack::FUNCTIONS,
     bench_floor::FUNCTIONS,
     &[("benchAdd", bench_floor::add)],
   ];
