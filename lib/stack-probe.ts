@@ -1,7 +1,7 @@
 import { native } from './native'
 
-/** From this one on, V8 ends the process when something is thrown too far beyond the end of JavaScript's stack. */
-const FIRST_MAJOR = 14
+/** From this one on, V8 fails when something is thrown too far beyond the end of JavaScript's stack. */
+const FIRST_MAJOR = 13
 
 /** As many arguments as take 16 KiB of the stack. */
 const filler: readonly undefined[] = Array.from({ length: 2048 }, () => undefined)

@@ -1,8 +1,8 @@
 //! How deep in the native stack JavaScript can still be called.
 //!
 //! V8 lets JavaScript use a part of the thread's stack only, and wasm, whose stack Wasmtime counts, may go beyond. Calling
-//! JavaScript there is a `RangeError` in older versions of V8. Newer ones (14 and later) end the process when anything is
-//! thrown more than 40 KiB beyond. Node-API does not tell where the limit is. So JavaScript finds out, by using the stack
+//! JavaScript there is a `RangeError` in older versions of V8. Newer ones crash when anything is thrown more than 40 KiB
+//! beyond: those of Node.js 24 may, those of Node.js 26 check for it and end the process. Node-API does not tell where the limit is. So JavaScript finds out, by using the stack
 //! up, as deep as the wasm that is about to be entered could get; and where it could not, no host function is called.
 //! Lives on: the JavaScript thread.
 

@@ -91,6 +91,7 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
   // Wasmtime's signal handlers and the compile threads outlive any one environment, so the image must stay mapped.
   napi::bindgen_prelude::retain_current_module_for_unload_safety();
   let raw = RawEnv(env.raw());
+  raw.learn().map_err(|_| napi::Error::new(Status::GenericFailure, "the runtime refused to make a string"))?;
   env_state::EnvState::install(raw.0)?;
   let raw_functions: &[&[(&str, Callback)]] = &[
     memory::FUNCTIONS,

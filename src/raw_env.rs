@@ -7,6 +7,7 @@
 
 use std::ffi::{CStr, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi::sys;
 
@@ -155,7 +156,18 @@ impl RawEnv {
   /// The number modulo 2^32, as the JavaScript API of WebAssembly converts it. Refused if it is not a number.
   #[inline]
   pub fn get_int32(self, value: Value) -> Result<i32, Refused> {
+    if COERCES.load(Ordering::Relaxed) && self.kind(value) != Kind::Number {
+      return Err(Refused);
+    }
     out!(napi_get_value_int32(self.0, value.0) -> 0)
+  }
+
+  /// Finds out in which ways the runtime's Node-API is not that of Node.js.
+  pub fn learn(self) -> Result<(), Refused> {
+    let text = self.string("1")?;
+    let coerces = out!(napi_get_value_int32(self.0, text.0) -> 0).is_ok();
+    COERCES.store(coerces, Ordering::Relaxed);
+    Ok(())
   }
 
   #[inline]
@@ -478,6 +490,9 @@ impl RawEnv {
     (status == sys::Status::napi_ok).then_some((data.cast(), length, kind))
   }
 }
+
+/// Whether the runtime makes an i32 of any value, by its `valueOf`, where Node.js refuses what is no number: Deno does.
+static COERCES: AtomicBool = AtomicBool::new(false);
 
 /// Why there is no buffer over memory that is not JavaScript's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

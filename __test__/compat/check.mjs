@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
-import { Worker } from 'node:worker_threads'
+import { Worker, parentPort } from 'node:worker_threads'
 
 export { assert }
 
@@ -55,6 +55,12 @@ export async function collect() {
 /** Starts a Worker that runs the calling module again. */
 export function startWorker(url, workerData) {
   return new Worker(new URL(url), { workerData })
+}
+
+/** Posts a message to the thread that has started this Worker. */
+export function post(value) {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port has no origin
+  parentPort.postMessage(value)
 }
 
 /** The next message of a Worker; rejects if it fails or ends before. */

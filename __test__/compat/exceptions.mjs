@@ -12,12 +12,12 @@ const linker = new Linker(store.engine)
 const module = Module.compileSync(
   store.engine,
   `(module (import "host" "failed" (tag $failed (param i32))) (import "host" "read" (func $read))
-    (func (export "catch") (result i32)
+    (func (export "catching") (result i32)
       (block $caught (result i32) (try_table (catch $failed $caught) (call $read)) (i32.const -1)))
     (func (export "throw") (param i32) (throw $failed (local.get 0))))`,
 )
 const { exports } = linker.instantiate(store, module)
-assert.equal(exports.catch(), 5)
+assert.equal(exports.catching(), 5)
 const error = thrownBy(() => exports.throw(9))
 assert.ok(error instanceof WasmException && error instanceof Error)
 assert.ok(error.is(failed))

@@ -1,7 +1,7 @@
 // A Worker that shares the engine rescues the main thread from an endless synchronous call.
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 
-import { assert, exitOf, messageOf, pass, startWorker, thrownBy, wasmtime } from './check.mjs'
+import { assert, exitOf, messageOf, pass, post, startWorker, thrownBy, wasmtime } from './check.mjs'
 
 const { InterruptedError, Runtime } = wasmtime
 if (isMainThread) {
@@ -11,6 +11,7 @@ if (isMainThread) {
   const exit = exitOf(worker)
   assert.equal(await messageOf(worker), 'attached')
   assert.ok(thrownBy(() => guest.exports.forever()) instanceof InterruptedError)
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a Worker has no origin
   worker.postMessage('enough')
   assert.equal(await exit, 0)
   runtime.close()
@@ -21,7 +22,6 @@ if (isMainThread) {
   parentPort.once('message', () => {
     clearInterval(timer)
     runtime.close()
-    parentPort.close()
   })
-  parentPort.postMessage('attached')
+  post('attached')
 }

@@ -1,7 +1,7 @@
 // A memory that guests of several threads use at once.
-import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, workerData } from 'node:worker_threads'
 
-import { assert, messageOf, pass, startWorker, wasmtime } from './check.mjs'
+import { assert, messageOf, pass, post, startWorker, wasmtime } from './check.mjs'
 
 const { Engine, Linker, Module, SharedMemory, Store } = wasmtime
 const ROUNDS = 20_000
@@ -35,5 +35,5 @@ if (isMainThread) {
   count(engine, memory, Module.attach(engine, workerData.module))
   memory.atomicAdd(8, 1n)
   memory.writeString(16, 'hello')
-  parentPort.postMessage('done')
+  post('done')
 }

@@ -1,7 +1,7 @@
 // A Worker uses the engine and the compiled module of the main thread.
-import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, workerData } from 'node:worker_threads'
 
-import { assert, messageOf, pass, startWorker, thrownBy, wasmtime } from './check.mjs'
+import { assert, messageOf, pass, post, startWorker, thrownBy, wasmtime } from './check.mjs'
 
 const { ClosedError, Runtime } = wasmtime
 if (isMainThread) {
@@ -29,5 +29,5 @@ if (isMainThread) {
   const { name } = compiled
   compiled.close()
   runtime.close()
-  parentPort.postMessage([name, sync, async, compiledModules])
+  post([name, sync, async, compiledModules])
 }

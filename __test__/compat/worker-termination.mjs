@@ -1,7 +1,7 @@
 // Workers are terminated while their guests compute, wait, or call host functions.
-import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, workerData } from 'node:worker_threads'
 
-import { messageOf, pass, sleep, startWorker, withHost } from './check.mjs'
+import { messageOf, pass, post, sleep, startWorker, withHost } from './check.mjs'
 
 const SOURCE = `(module (import "host" "call" (func $call (param i32) (result i32)))
   (memory (export "memory") 1)
@@ -19,7 +19,7 @@ if (isMainThread) {
 } else if (workerData === 'calling') {
   const runtime = withHost((n) => n, ['i32'], ['i32'])
   const guest = runtime.instantiate(SOURCE)
-  parentPort.postMessage('going')
+  post('going')
   for (;;) guest.exports.call(1)
 } else {
   const runtime = withHost(() => new Promise(() => {}), ['i32'], ['i32'])
@@ -27,5 +27,5 @@ if (isMainThread) {
   if (workerData === 'computing') void guest.exports.forever.async()
   else void guest.exports.call.async(1)
   setInterval(() => {}, 1000)
-  parentPort.postMessage('going')
+  post('going')
 }

@@ -1,7 +1,7 @@
 // The package in several Workers at once, each with a runtime of its own, which end by themselves.
-import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, workerData } from 'node:worker_threads'
 
-import { assert, exitOf, messageOf, pass, sleep, startWorker, withHost } from './check.mjs'
+import { assert, exitOf, messageOf, pass, post, sleep, startWorker, withHost } from './check.mjs'
 
 const SOURCE = `(module (import "host" "call" (func $call (param i32) (result i32)))
   (func (export "run") (param i32) (result i32) (i32.add (i32.const 1) (call $call (local.get 0)))))`
@@ -30,5 +30,5 @@ if (isMainThread) {
   }
   pass()
 } else {
-  use(workerData).then((answers) => parentPort.postMessage(answers))
+  use(workerData).then((answers) => post(answers))
 }

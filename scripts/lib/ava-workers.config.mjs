@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 
-const { ava } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
+const { ava } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 
 export default {
   ...ava,
