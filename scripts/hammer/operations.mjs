@@ -278,7 +278,7 @@ export const operations = [
     run(world) {
       const memory = world.pick(world.memories)
       if (memory === undefined) return
-      if (viewsAreForbidden) {
+      if (viewsAreForbidden && memory.size > 0) {
         mustThrow([ArgumentError], 'view', () => memory.view())
         return
       }
