@@ -16,15 +16,13 @@ import { buildModuleSmith } from './lib/module-smith.mjs'
 import { elapsed, root, SetupError } from './lib/project.mjs'
 import { installRuntime, runtimes } from './lib/runtimes.mjs'
 import { prepareSuite } from './lib/spec-suite.mjs'
+import { surroundings } from './lib/surroundings.mjs'
 import { setup } from './setup.mjs'
-
-const WORKERS = ['--config', 'scripts/lib/ava-workers.config.mjs']
 
 /** What `--only` can name, in the order in which they run. */
 const names = [
   ...Object.keys(runtimes).filter((name) => runtimes[name].kind === 'node'),
-  'workers',
-  'cage',
+  ...Object.keys(surroundings),
   ...Object.keys(runtimes).filter((name) => runtimes[name].kind !== 'node'),
 ]
 
@@ -39,11 +37,10 @@ function judge(name, failures, ran) {
   return { failed: failed.length + unexpected.length, known: expected.length }
 }
 
-async function runSuite(name, args, options, version) {
-  const { passed, skipped, failures, cutShort } = await runAva(args, { ...options, name })
+async function runSuite(name, files, { args = [], options }, version) {
+  const { passed, skipped, failures, cutShort } = await runAva([...args, ...files], { ...options, name })
   // Only when all files are run it is certain that a test that has not failed has passed.
-  const whole = args.every((argument) => WORKERS.includes(argument))
-  const { failed, known } = judge(name, failures, () => whole)
+  const { failed, known } = judge(name, failures, () => files.length === 0 && !cutShort)
   return { version, passed, failed: failed + (cutShort ? 1 : 0), known, skipped }
 }
 
@@ -58,15 +55,11 @@ async function runCompat(name, binary, version) {
 }
 
 async function runOne(name, files) {
-  if (name === 'workers') {
-    return runSuite(name, [...WORKERS, ...files], { nodeArgs: ['--expose-gc'] }, process.versions.node)
-  }
-  if (name === 'cage') {
-    return runSuite(name, files, { env: { NODE_WASMTIME_NO_EXTERNAL_BUFFERS: '1' } }, process.versions.node)
-  }
+  const surrounding = surroundings[name]
+  if (surrounding !== undefined) return runSuite(name, files, surrounding, process.versions.node)
   const { binary, version } = await installRuntime(name, (text) => console.log(`${name}: ${text}`))
   return runtimes[name].kind === 'node'
-    ? runSuite(name, files, { node: binary }, version)
+    ? runSuite(name, files, { options: { node: binary } }, version)
     : runCompat(name, binary, version)
 }
 
