@@ -17,8 +17,8 @@ use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
 use crate::raw_env::{External, RawEnv, Refused, Value};
 use crate::store::{Mode, StoreData, StoreInner};
 
-/// Part of the holder array where the views are, by handle of the memory: one at a time, because V8 does not allow two
-/// buffers over the same bytes.
+/// Part of the holder array where the views are, by handle of the memory: one at a time, so that all who ask share what
+/// must be detached.
 const VIEWS: u32 = 5;
 
 /// Where a closed store waits for V8 to free the last view of its memories.
@@ -69,6 +69,19 @@ impl StoreInner {
     self.detach(env, gone);
   }
 
+  /// Whether a memory has a view that is good. Forgets one whose content JavaScript has moved to another buffer.
+  fn has_view(&self, env: RawEnv, index: u32) -> bool {
+    let mut list = self.views.list.borrow_mut();
+    let Some(place) = list.iter().position(|view| view.index == index) else { return false };
+    let moved =
+      list.get(place).is_none_or(|view| env.dereference(view.buffer).is_none_or(|buffer| env.is_detached(buffer)));
+    if moved {
+      self.state.release(list.swap_remove(place).buffer);
+      self.views.any.set(!list.is_empty());
+    }
+    !moved
+  }
+
   /// Detaches all views.
   #[cold]
   pub fn detach_views(&self, env: RawEnv) {
@@ -112,7 +125,7 @@ fn view(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   };
   store.with(|ctx| store.detach_grown_views(env, ctx))?;
   let views = store.holder_part(env, VIEWS)?;
-  if store.views.list.borrow().iter().any(|view| view.index == index) {
+  if store.has_view(env, index) {
     return env.get_element(views, index).map_err(|_| Failure::Pending);
   }
   let (movable, start, size) = store.with(|ctx| {

@@ -411,6 +411,11 @@ impl RawEnv {
     out!(napi_create_typedarray(self.0, kind, length, buffer.0, 0) -> ptr::null_mut()).map(Value)
   }
 
+  /// Whether an `ArrayBuffer` has no memory any more.
+  pub fn is_detached(self, buffer: Value) -> bool {
+    out!(napi_is_detached_arraybuffer(self.0, buffer.0) -> false).unwrap_or(false)
+  }
+
   /// Takes an `ArrayBuffer` its memory.
   pub fn detach(self, buffer: Value) {
     // SAFETY: live env and a handle of the current scope.
