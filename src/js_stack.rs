@@ -95,7 +95,7 @@ impl JsStack {
 }
 
 fn note_stack(env: RawEnv) -> Result<Value, Failure> {
-  let state = EnvState::of(env).map_err(|error| Failure::internal(error.reason.to_string()))?;
+  let state = EnvState::of(env).map_err(|error| Failure::internal(error.reason.clone()))?;
   Ok(env.boolean(state.js_stack.note()))
 }
 

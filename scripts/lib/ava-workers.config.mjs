@@ -9,7 +9,12 @@ const { ava } = JSON.parse(readFileSync(new URL('../../package.json', import.met
 export default {
   ...ava,
   // These start processes, which are the same whoever starts them.
-  files: [...ava.files, '!__test__/process/**', '!__test__/spec/**', '!__test__/examples.spec.ts'],
+  files: [
+    ...ava.files,
+    '!__test__/process/**',
+    '!__test__/spec/**',
+    ...['bench', 'compat', 'docs', 'examples'].map((name) => `!__test__/${name}.spec.ts`),
+  ],
   workerThreads: true,
   filterNodeArgumentsForWorkerThreads: (argument) => argument !== '--expose-gc',
 }
