@@ -548,6 +548,12 @@ export declare function registerEnvironment(createError: (kind: string, message:
 export declare function registerReferences(wrap: (core: any, index: number, kind: number, tag: number, payload: any) => object, key: symbol): void
 
 /**
+ * Gives the addon, for this environment, a function that calls `noteStack` deeper and deeper in the stack until that gives
+ * true, and then gives true; or false if JavaScript's stack ends before.
+ */
+export declare function registerStackProbe(probe: () => boolean): void
+
+/**
  * Gives the addon, for this environment, the functions that take up tasks: one for those that come home, one for those
  * whose store was closed, one that calls `takeUpArrivals` at the next turn of the event loop, one that runs notices,
  * and one for those that were interrupted. Called once by `lib/operation.ts` when it is loaded.

@@ -853,6 +853,7 @@ module.exports.outlineModule = nativeBinding.outlineModule
 module.exports.printWasm = nativeBinding.printWasm
 module.exports.registerEnvironment = nativeBinding.registerEnvironment
 module.exports.registerReferences = nativeBinding.registerReferences
+module.exports.registerStackProbe = nativeBinding.registerStackProbe
 module.exports.registerTasks = nativeBinding.registerTasks
 module.exports.sharedMemoryOf = nativeBinding.sharedMemoryOf
 module.exports.storeClose = nativeBinding.storeClose

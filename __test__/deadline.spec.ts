@@ -378,3 +378,18 @@ test('async mode: Store.setDeadline ends calls that wait or compute, and lets no
   t.is(await instance.getFunc('add')!.callAsync(1, 2), 3)
   store.close()
 })
+
+test('async mode: what is called as soon as a call was stopped by the deadline of the store does not begin', async (t) => {
+  const engine = new Engine()
+  const linker = new Linker(engine)
+  const store = new Store(engine)
+  linker.func('host', 'call', undefined, () => new Promise(() => {}))
+  const instance = await linker.instantiateAsync(store, Module.compileSync(engine, guestText))
+  for (let round = 0; round < 100; round++) {
+    // Fractions, so that a timer of whole milliseconds could come early.
+    store.setDeadline(1 + (round % 7) * 0.3)
+    await t.throwsAsync(instance.getFunc('callTwice')!.callAsync(), interrupted)
+    await t.throwsAsync(instance.getFunc('add')!.callAsync(1, 2), interrupted)
+  }
+  store.close()
+})

@@ -82,6 +82,16 @@ const expectations: Readonly<Record<string, readonly string[]>> = {
     'Linker: in one store the host counts: 42\n',
     'Linker: in another store the host counts: 42\n',
   ],
+  'worker-pool/main.mjs': [
+    'all answers are right: true\n',
+    'modules that were compiled, by all threads together: 1\n',
+    'InterruptedError: the call was stopped after 50 ms (timeoutMs)\n',
+    'the Worker has ended with status 3\n',
+    'another Worker has taken its place: true\n',
+    'and the pool works: true\n',
+    'all Workers have ended: true\n',
+    'all jobs have failed: true\n',
+  ],
   'async-fetch/main.mjs': [
     '1. 50 guests ask the host for a text each\n',
     'requests that the server holds: 50; guests that wait: 50\n',

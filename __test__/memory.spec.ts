@@ -2,6 +2,7 @@ import test from 'ava'
 
 import wasmtime from '../index.js'
 
+import { viewsAllowed } from './support/external-buffers.ts'
 import { instantiate, thrownBy } from './support/wat.ts'
 
 const { ArgumentError, ArgumentRangeError, Engine, LimitError, Memory, Store } = wasmtime
@@ -148,6 +149,32 @@ test('read gives a copy of exactly as many bytes', (t) => {
   for (const bad of [-1, 1.5, NaN, Infinity]) t.throws(() => memory.read(0, bad), { instanceOf: ArgumentRangeError })
   for (const bad of [undefined, '1', 1n]) t.throws(() => memory.read(0, bad as never), { instanceOf: ArgumentError })
 })
+
+const canMove = viewsAllowed && 'transfer' in ArrayBuffer.prototype
+const testMove = canMove ? test : test.skip
+
+testMove(
+  'when the content of a view is moved to another buffer, the next view is a new one, and both show the memory',
+  (t) => {
+    const { instance } = instantiate('(module (memory (export "m") 1 3))')
+    const memory = instance.getMemory('m')!
+    const first = memory.view()
+    const moved = new Uint8Array((first.buffer as ArrayBuffer & { transfer(): ArrayBuffer }).transfer())
+    t.is(first.length, 0)
+    const second = memory.view()
+    t.not(second, first)
+    t.is(second.length, 65536)
+    t.is(memory.view(), second)
+    memory.writeByte(5, 77)
+    t.deepEqual([moved[5], second[5]], [77, 77])
+    memory.grow(1)
+    t.is(second.length, 0)
+    t.is(memory.view().length, 2 * 65536)
+    memory.writeByte(5, 78)
+    instance.store.close()
+    t.is(moved[5], 78)
+  },
+)
 
 test('a new memory has limits that are checked', (t) => {
   t.is(new Memory(store, { minimum: 0 }).size, 0)

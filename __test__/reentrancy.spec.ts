@@ -340,9 +340,10 @@ for (const [program, what] of Object.entries(programs)) {
       resourceLimits: { stackSizeMb: 32 },
       execArgv: [],
     })
-    // An error in the Worker rejects this.
+    // An error in the Worker rejects both. Its end may be told in the same turn as its message.
+    const exit = once(worker, 'exit')
     const [message] = (await once(worker, 'message')) as unknown[]
     t.is(message, 'done')
-    await once(worker, 'exit')
+    await exit
   })
 }

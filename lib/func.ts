@@ -8,6 +8,7 @@ import { type PreparedFunc, coreKey, indexKey, native, registerEnvironment } fro
 import { Operation } from './operation'
 import { type Stopper, makeStopper } from './stopper'
 import { type FunctionDefinition, definitionOf } from './function-definition'
+import { registerStackProbe } from './stack-probe'
 import type { Store } from './store'
 import { StoreCore } from './store-core'
 import type { FuncType } from './types'
@@ -328,6 +329,7 @@ export function funcOf(core: StoreCore, index: number, slot = -1, name = ''): Fu
 
 // Native code asks for the `Func` of a function that it shows to JavaScript for the first time.
 registerEnvironment((core, index) => funcOf(core as StoreCore, index))
+registerStackProbe()
 
 function checkFuncType(type: unknown): { params: readonly ValueTypeName[]; results: readonly ValueTypeName[] } {
   if (typeof type !== 'object' || type === null) {

@@ -221,7 +221,8 @@ export class Memory {
   /**
    * The memory's own bytes, without a copy: what the guest writes shows in the array, and the other way round. Whenever
    * the memory grows, by whomever, and when the store closes, the array is detached: its length becomes 0. So do not keep
-   * it; call `view` again, which gives the same array as long as it is good.
+   * it; call `view` again, which gives the same array as long as it is good. `transfer()` of its buffer ends it, too; the new
+   * buffer goes on showing these bytes, also when the store is closed.
    *
    * @throws {ArgumentError} Where V8 forbids such arrays (in Electron), and for a memory that may move when it grows: an
    * i64 one without a small maximum, or one larger than the engine's `memoryReservation`.

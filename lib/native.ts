@@ -76,6 +76,8 @@ export interface RawFunctions {
     value: unknown,
     replacement?: unknown,
   ): number | bigint | undefined
+  /** Notes how deep in the stack it was called; whether that is deep enough. */
+  noteStack(): boolean
   globalGet(store: StoreHandle, global: number): unknown
   globalSet(store: StoreHandle, global: number, value: unknown): void
   /** Only for floats. */

@@ -62,7 +62,7 @@ export function now(): number {
 /** Watches a signal and a clock for one operation after the other. */
 export class Stopper {
   readonly #signal: AbortSignal | undefined
-  readonly #timer: NodeJS.Timeout | undefined
+  #timer: NodeJS.Timeout | undefined
   readonly #onAbort: (() => void) | undefined
   #target: Stoppable | undefined
   #reason: StopReason | undefined
@@ -76,10 +76,8 @@ export class Stopper {
       if (signal.aborted) this.#onAbort()
       else listen(signal, this.#onAbort)
     }
-    if (left <= (timeoutMs ?? Infinity) && left !== Infinity) {
-      // A timer of no time at all would let the call begin.
-      if (left <= 0) this.#fire(pastDeadline)
-      else this.#timer = setTimeout(() => this.#fire(pastDeadline), left)
+    if (deadline !== undefined && left <= (timeoutMs ?? Infinity)) {
+      this.#await(deadline)
     } else if (timeoutMs !== undefined) {
       this.#timer = setTimeout(
         () => this.#fire((frames) => timedOut(timeoutMs, frames)),
@@ -87,6 +85,14 @@ export class Stopper {
         timeoutMs,
       )
     }
+  }
+
+  // A timer may come up to a millisecond early; what is called after a call that it has stopped would begin.
+  #await(deadline: number): void {
+    const left = deadline - now()
+    // A timer of no time at all would let the call begin.
+    if (left <= 0) this.#fire(pastDeadline)
+    else this.#timer = setTimeout(() => this.#await(deadline), left)
   }
 
   /** From now on stops this one; at once, if it is time already. */

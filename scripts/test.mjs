@@ -7,9 +7,15 @@ import { gates, generatedHash } from './lib/gates.mjs'
 import { buildModuleSmith } from './lib/module-smith.mjs'
 import { elapsed, root, SetupError } from './lib/project.mjs'
 import { forgetResults, readResults, summary } from './lib/spec-suite.mjs'
+import { surroundings } from './lib/surroundings.mjs'
 import { setup } from './setup.mjs'
 
 const total = { passed: 0, failed: 0, skipped: 0 }
+
+/** Adds what a run of ava has counted. */
+function add(tests) {
+  for (const key of Object.keys(total)) total[key] += tests[key]
+}
 
 function indent(text) {
   return text.replaceAll(/^/gm, '    ')
@@ -80,9 +86,14 @@ async function main(args) {
     await trySmith()
     const tests = await runAva(only === -1 ? [] : args.slice(only + 1))
     ran = tests.passed
+    if (only === -1) {
+      for (const [name, { args, options, short }] of Object.entries(surroundings)) {
+        add(await runAva([...args, ...short], { ...options, name }))
+      }
+    }
     const suite = readResults()
     if (suite !== undefined) console.log(summary(suite))
-    for (const key of Object.keys(total)) total[key] += tests[key]
+    add(tests)
   } else {
     console.log('- ava: not run, because the setup failed')
   }

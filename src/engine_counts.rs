@@ -63,11 +63,15 @@ impl Counts {
     self.interrupts.fetch_add(1, Ordering::Relaxed);
   }
 
-  /// A module was compiled.
-  pub fn compiled(self: &Arc<Self>, module: &wasmtime::Module) -> CountedCode {
+  /// A module was compiled, or loaded.
+  pub fn compiled(&self) {
+    self.compiled.fetch_add(1, Ordering::Relaxed);
+  }
+
+  /// Somebody has a module.
+  pub fn code(self: &Arc<Self>, module: &wasmtime::Module) -> CountedCode {
     let image = module.image_range();
     let bytes = u64::try_from(image.end.addr().saturating_sub(image.start.addr())).unwrap_or(u64::MAX);
-    self.compiled.fetch_add(1, Ordering::Relaxed);
     self.modules.fetch_add(1, Ordering::Relaxed);
     self.code_bytes.fetch_add(bytes, Ordering::Relaxed);
     CountedCode { counts: Arc::clone(self), bytes }

@@ -15,8 +15,10 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi::{JsValue, sys};
 use napi_derive::napi;
 
+use crate::external_buffer;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::js_stack::JsStack;
 use crate::raw_env::{RawEnv, Value};
 use crate::store::{StoreInner, StorePin};
 use crate::turn::Turn;
@@ -40,8 +42,9 @@ pub struct EnvState {
   raw: sys::napi_env,
   thread: ThreadId,
   alive: AtomicBool,
-  /// The lowest address of the JavaScript thread's stack.
-  stack_low: usize,
+  pub js_stack: JsStack,
+  /// Whether to try to make JavaScript buffers over native memory at all.
+  pub external_buffers: bool,
   create_error: Cell<sys::napi_ref>,
   attach_frames: Cell<sys::napi_ref>,
   wrap_func: Cell<sys::napi_ref>,
@@ -78,7 +81,8 @@ impl EnvState {
       thread: thread::current().id(),
       alive: AtomicBool::new(true),
       // Where the platform cannot tell, assume the least that Node gives a thread of its own.
-      stack_low: stack_top.saturating_sub(stacker::remaining_stack().unwrap_or(768 * 1024)),
+      js_stack: JsStack::new(stack_top.saturating_sub(stacker::remaining_stack().unwrap_or(768 * 1024))),
+      external_buffers: !external_buffer::are_switched_off(),
       create_error: Cell::new(ptr::null_mut()),
       attach_frames: Cell::new(ptr::null_mut()),
       wrap_func: Cell::new(ptr::null_mut()),
@@ -134,9 +138,7 @@ impl EnvState {
   /// Whether this thread's stack has `bytes` left.
   #[inline]
   pub fn has_stack(&self, bytes: usize) -> bool {
-    let marker = 0_u8;
-    let here = &raw const marker as usize;
-    here.checked_sub(self.stack_low).is_some_and(|left| left >= bytes)
+    self.js_stack.has(bytes)
   }
 
   /// Gives a reference back, from any thread.

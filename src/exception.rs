@@ -9,7 +9,8 @@ use std::fmt;
 use wasmtime::{AsContext, AsContextMut, ExnRef, ExnRefPre, ExnType, OwnedRooted, RootScope, Rooted};
 use wasmtime::{StoreContextMut, Tag, ThrownException, Val, WasmBacktrace};
 
-use crate::core_dump::CoreDump;
+use crate::core_dump::core_dump;
+use crate::external_buffer::OutBytes;
 use crate::failure::{Failure, FailureKind};
 use crate::gc_handles::{GcObject, Root, address_of};
 use crate::global::wrong_value;
@@ -78,7 +79,7 @@ pub struct Broken {
   /// How many frames of the error's trace belong to the calls that this one is nested in.
   pub outer_frames: usize,
   pub exception: Option<Uncaught>,
-  pub coredump: Option<CoreDump>,
+  pub coredump: Option<OutBytes>,
 }
 
 impl Broken {
@@ -89,7 +90,7 @@ impl Broken {
     let outer_frames =
       if error.is::<WasmBacktrace>() { WasmBacktrace::force_capture(ctx.as_context_mut()).frames().len() } else { 0 };
     if !error.is::<ThrownException>() {
-      let coredump = CoreDump::of(&error, ctx);
+      let coredump = core_dump(&error, ctx);
       return Self { error, outer_frames, exception: None, coredump };
     }
     match Uncaught::new(ctx) {

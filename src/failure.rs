@@ -7,8 +7,8 @@ use napi::bindgen_prelude::{ToNapiValue, Unknown};
 use napi::{Status, sys};
 use napi_derive::napi;
 
-use crate::core_dump::CoreDump;
 use crate::env_state::EnvState;
+use crate::external_buffer::OutBytes;
 use crate::raw_env::{RawEnv, Value};
 use crate::store::RefusalInfo;
 use crate::thrown::Thrown;
@@ -42,7 +42,7 @@ pub struct LinkProblemInfo {
 }
 
 /// What an error carries besides its message.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Clone, Default)]
 pub struct ErrorDetail {
   pub frames: Option<Vec<FrameInfo>>,
@@ -51,7 +51,7 @@ pub struct ErrorDetail {
   pub exit_code: Option<u32>,
   pub offset: Option<u32>,
   #[napi(ts_type = "Uint8Array")]
-  pub coredump: Option<CoreDump>,
+  pub coredump: Option<OutBytes>,
   /// The limit of the store that was reached.
   pub limit: Option<RefusalInfo>,
 }

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use napi::JsValue;
-use napi::bindgen_prelude::{Env, Uint8Array, Unknown};
+use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmtime::AsContext;
 
+use crate::external_buffer::OutBytes;
 use crate::failure::Failure;
 use crate::module::Module;
 use crate::raw_env::{RawEnv, Value};
@@ -178,8 +179,8 @@ impl GuestProfiler {
   }
 
   /// Ends it; gives the profile, as JSON.
-  #[napi(catch_unwind)]
-  pub fn finish(&self, env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<Uint8Array> {
+  #[napi(catch_unwind, ts_return_type = "Uint8Array")]
+  pub fn finish(&self, env: Env, #[napi(ts_arg_type = "StoreHandle")] store: Unknown) -> napi::Result<OutBytes> {
     let raw = RawEnv(env.raw());
     let finish = || {
       if self.finished.replace(true) {
@@ -192,7 +193,7 @@ impl GuestProfiler {
       let profile = self.sampling.lock().take().ok_or_else(|| Failure::closed("profile"))?;
       let mut bytes = Vec::new();
       profile.profiler.finish(&mut bytes).map_err(|error| Failure::internal(error.to_string()))?;
-      Ok(Uint8Array::from(bytes))
+      Ok(OutBytes::from(bytes))
     };
     finish().map_err(|failure: Failure| failure.into_napi(raw))
   }

@@ -84,6 +84,9 @@ impl HostBinding {
       return Err(wrong_mode());
     }
     let Some(env) = store.state.env() else { return Err(going_down()) };
+    if !store.state.js_stack.can_call() {
+      return Err(too_deep());
+    }
     store.renew_scope(env);
     if store.views.any() {
       store.detach_grown_views(env, caller.as_context_mut());
@@ -227,6 +230,9 @@ impl HostBinding {
       return Err(wrong_mode());
     }
     let Some(env) = store.state.env() else { return Err(going_down()) };
+    if !store.state.js_stack.can_call() {
+      return Err(too_deep());
+    }
     store.renew_scope(env);
     if store.views.any() {
       store.detach_grown_views(env, caller.as_context_mut());
@@ -412,6 +418,15 @@ fn restore(memory: &[AtomicU64], saved: &[u64]) {
 /// Whether a promise is as good as any other value.
 fn is_any(ty: &wasmtime::ValType) -> bool {
   matches!(ty, wasmtime::ValType::Ref(reference) if matches!(reference.heap_type(), wasmtime::HeapType::Extern | wasmtime::HeapType::Any))
+}
+
+/// Nothing may be thrown here, so the error is made where wasm was entered.
+#[cold]
+pub fn too_deep() -> wasmtime::Error {
+  match Failure::stack_overflow() {
+    Failure::Typed(typed) => wasmtime::Error::new(HostFailure(*typed)),
+    _ => going_down(),
+  }
 }
 
 /// JavaScript is never entered from a fiber; linking sees to that, and this makes sure.

@@ -16,6 +16,7 @@ mod exception;
 mod export_func;
 mod extern_ref;
 mod extern_type;
+mod external_buffer;
 mod failure;
 #[cfg(unix)]
 mod fiber_stacks;
@@ -32,6 +33,7 @@ mod host_func;
 mod instance;
 mod instance_pre;
 mod instance_slot;
+mod js_stack;
 mod link_check;
 mod linker;
 mod map_budget;
@@ -93,6 +95,7 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
   // Wasmtime's signal handlers and the compile threads outlive any one environment, so the image must stay mapped.
   napi::bindgen_prelude::retain_current_module_for_unload_safety();
   let raw = RawEnv(env.raw());
+  raw.learn().map_err(|_| napi::Error::new(Status::GenericFailure, "the runtime refused to make a string"))?;
   env_state::EnvState::install(raw.0)?;
   let raw_functions: &[&[(&str, Callback)]] = &[
     memory::FUNCTIONS,
@@ -110,6 +113,7 @@ pub fn initialise(exports: Object, env: Env) -> napi::Result<()> {
     tasks::FUNCTIONS,
     tasks::CALL,
     store::FUEL_FUNCTIONS,
+    js_stack::FUNCTIONS,
     bench_floor::FUNCTIONS,
     &[("benchAdd", bench_floor::add)],
   ];

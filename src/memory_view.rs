@@ -14,15 +14,12 @@ use wasmtime::{AsContextMut, Extern, Memory, StoreContextMut};
 
 use crate::failure::{Failure, FailureKind};
 use crate::raw_call::{ARGS, index_arg, raw_functions, store_arg};
-use crate::raw_env::{RawEnv, Value};
+use crate::raw_env::{External, RawEnv, Refused, Value};
 use crate::store::{Mode, StoreData, StoreInner};
 
-/// Part of the holder array where the views are, by handle of the memory: one at a time, because V8 does not allow two
-/// buffers over the same bytes.
+/// Part of the holder array where the views are, by handle of the memory: one at a time, so that all who ask share what
+/// must be detached.
 const VIEWS: u32 = 5;
-
-/// Set in the process's environment, it makes the addon behave as where V8 forbids external buffers (in Electron).
-const NO_EXTERNAL_BUFFERS: &str = "NODE_WASMTIME_NO_EXTERNAL_BUFFERS";
 
 /// Where a closed store waits for V8 to free the last view of its memories.
 #[derive(Default)]
@@ -72,6 +69,19 @@ impl StoreInner {
     self.detach(env, gone);
   }
 
+  /// Whether a memory has a view that is good. Forgets one whose content JavaScript has moved to another buffer.
+  fn has_view(&self, env: RawEnv, index: u32) -> bool {
+    let mut list = self.views.list.borrow_mut();
+    let Some(place) = list.iter().position(|view| view.index == index) else { return false };
+    let moved =
+      list.get(place).is_none_or(|view| env.dereference(view.buffer).is_none_or(|buffer| env.is_detached(buffer)));
+    if moved {
+      self.state.release(list.swap_remove(place).buffer);
+      self.views.any.set(!list.is_empty());
+    }
+    !moved
+  }
+
   /// Detaches all views.
   #[cold]
   pub fn detach_views(&self, env: RawEnv) {
@@ -115,7 +125,7 @@ fn view(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   };
   store.with(|ctx| store.detach_grown_views(env, ctx))?;
   let views = store.holder_part(env, VIEWS)?;
-  if store.views.list.borrow().iter().any(|view| view.index == index) {
+  if store.has_view(env, index) {
     return env.get_element(views, index).map_err(|_| Failure::Pending);
   }
   let (movable, start, size) = store.with(|ctx| {
@@ -133,15 +143,16 @@ fn view(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   if size == 0 {
     return env.bytes(0, |_| ()).map_err(|_| Failure::Pending);
   }
-  if std::env::var_os(NO_EXTERNAL_BUFFERS).is_some() {
-    return Err(refused());
+  if !store.state.external_buffers {
+    return Err(forbidden());
   }
   let hint = Rc::into_raw(Rc::clone(&store.views.grave)).cast_mut().cast::<c_void>();
-  let Some(buffer) = env.external_buffer(start.cast(), size, on_freed, hint) else {
+  // SAFETY: the grave keeps the memory until `on_freed` runs, and there is no other view of it (see above).
+  let buffer = unsafe { env.external_array_buffer(start.cast(), size, on_freed, hint) }.map_err(|refusal| {
     // SAFETY: the buffer was not made, so the count is still ours.
     drop(unsafe { Rc::from_raw(hint.cast_const().cast::<Grave>()) });
-    return Err(refused());
-  };
+    if refusal == External::Forbidden { forbidden() } else { Failure::Pending }
+  })?;
   let make = || {
     let array = env.uint8_array(buffer, size)?;
     let reference = env.reference(buffer, 0)?;
@@ -151,11 +162,11 @@ fn view(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
     Ok(array)
   };
   // If that fails, nobody has seen the buffer, and V8 frees it some time.
-  make().map_err(|_: crate::raw_env::Refused| Failure::Pending)
+  make().map_err(|_: Refused| Failure::Pending)
 }
 
 #[cold]
-fn refused() -> Failure {
+fn forbidden() -> Failure {
   Failure::new(
     FailureKind::Type,
     "view: external buffers are not allowed in this environment (Electron's V8 memory cage forbids them); \

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use napi::JsValue;
-use napi::bindgen_prelude::{AsyncTask, Buffer, Env, Task, Unknown};
+use napi::bindgen_prelude::{AsyncTask, Env, Task, Unknown};
 use napi_derive::napi;
 
 use crate::artifact;
@@ -15,6 +15,7 @@ use crate::compile_pool::on_compile_thread;
 use crate::engine::{Engine, EngineParts, compile_failure};
 use crate::engine_counts::CountedCode;
 use crate::extern_type::{ExternTypeInfo, extern_info};
+use crate::external_buffer::{OutBuffer, OutBytes};
 use crate::failure::{ErrorDetail, Failure, FailureKind, TypedFailure};
 use crate::module_info::ModuleInfo;
 use crate::raw_env::{Kind, RawEnv, Value};
@@ -78,10 +79,11 @@ pub struct FunctionInfo {
 }
 
 /// A custom section.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct CustomSectionInfo {
   pub name: String,
-  pub data: Buffer,
+  #[napi(ts_type = "Buffer")]
+  pub data: OutBuffer,
 }
 
 /// A copy of what a buffer shows.
@@ -203,6 +205,7 @@ pub fn check_binary(bytes: &[u8]) -> Result<(), CompileError> {
 
 impl Module {
   fn from_compiled(env: RawEnv, engine: &Arc<EngineParts>, compiled: Compiled) -> Self {
+    engine.counts.compiled();
     Self::from_shared(env, engine, Arc::new(compiled))
   }
 
@@ -213,7 +216,7 @@ impl Module {
       i64::try_from(code.end.addr().saturating_sub(code.start.addr()).saturating_add(compiled.info.weight()))
         .unwrap_or(i64::MAX);
     env.adjust_external_memory(weight);
-    let counted = Cell::new(Some(engine.counts.compiled(&compiled.module)));
+    let counted = Cell::new(Some(engine.counts.code(&compiled.module)));
     Self { engine: Arc::clone(engine), compiled: RefCell::new(Some(compiled)), weight: Cell::new(weight), counted }
   }
 
@@ -276,13 +279,13 @@ impl Module {
   }
 
   /// The compiled code as bytes.
-  #[napi(catch_unwind)]
-  pub fn serialize(&self, env: Env) -> napi::Result<Buffer> {
+  #[napi(catch_unwind, ts_return_type = "Buffer")]
+  pub fn serialize(&self, env: Env) -> napi::Result<OutBuffer> {
     let raw = RawEnv(env.raw());
     self
       .compiled()
       .and_then(|compiled| artifact::serialize(&compiled).map_err(Failure::Typed))
-      .map(Buffer::from)
+      .map(OutBuffer::from)
       .map_err(|failure| failure.into_napi(raw))
   }
 
@@ -507,7 +510,7 @@ pub struct PrecompileTask {
 
 impl Task for PrecompileTask {
   type Output = Vec<u8>;
-  type JsValue = Buffer;
+  type JsValue = OutBuffer;
 
   fn compute(&mut self) -> napi::Result<Self::Output> {
     self.source.precompile(&self.engine).map_err(|failure| {

@@ -7,6 +7,7 @@
 
 use std::ffi::{CStr, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi::sys;
 
@@ -155,7 +156,18 @@ impl RawEnv {
   /// The number modulo 2^32, as the JavaScript API of WebAssembly converts it. Refused if it is not a number.
   #[inline]
   pub fn get_int32(self, value: Value) -> Result<i32, Refused> {
+    if COERCES.load(Ordering::Relaxed) && self.kind(value) != Kind::Number {
+      return Err(Refused);
+    }
     out!(napi_get_value_int32(self.0, value.0) -> 0)
+  }
+
+  /// Finds out in which ways the runtime's Node-API is not that of Node.js.
+  pub fn learn(self) -> Result<(), Refused> {
+    let text = self.string("1")?;
+    let coerces = out!(napi_get_value_int32(self.0, text.0) -> 0).is_ok();
+    COERCES.store(coerces, Ordering::Relaxed);
+    Ok(())
   }
 
   #[inline]
@@ -341,18 +353,50 @@ impl RawEnv {
     out!(napi_remove_wrap(self.0, object.0) -> ptr::null_mut()).is_ok()
   }
 
-  /// An `ArrayBuffer` over memory that is not JavaScript's; `None` where V8 does not allow that. `finalizer` runs with
-  /// `hint` once V8 has freed the buffer's backing store, whichever buffer has it by then.
-  pub fn external_buffer(
+  /// An `ArrayBuffer` over memory that is not JavaScript's. `finalizer` runs with `hint` once V8 has freed the buffer's
+  /// backing store, whichever buffer has it by then.
+  ///
+  /// # Safety
+  /// The memory is valid until `finalizer` runs, and no other buffer shows it.
+  pub unsafe fn external_array_buffer(
     self,
     data: *mut c_void,
     length: usize,
     finalizer: Finalizer,
     hint: *mut c_void,
-  ) -> Option<Value> {
-    out!(napi_create_external_arraybuffer(self.0, data, length, Some(finalizer), hint) -> ptr::null_mut())
-      .ok()
-      .map(Value)
+  ) -> Result<Value, External> {
+    let mut buffer = ptr::null_mut();
+    // SAFETY: live env, the out-pointer outlives the call, and this function's own contract.
+    let status =
+      unsafe { sys::napi_create_external_arraybuffer(self.0, data, length, Some(finalizer), hint, &raw mut buffer) };
+    External::of(status, buffer)
+  }
+
+  /// The same as a Node.js `Buffer`.
+  ///
+  /// # Safety
+  /// As for [`RawEnv::external_array_buffer`].
+  pub unsafe fn external_buffer(
+    self,
+    data: *mut c_void,
+    length: usize,
+    finalizer: Finalizer,
+    hint: *mut c_void,
+  ) -> Result<Value, External> {
+    let mut buffer = ptr::null_mut();
+    // SAFETY: live env, the out-pointer outlives the call, and this function's own contract.
+    let status =
+      unsafe { sys::napi_create_external_buffer(self.0, length, data, Some(finalizer), hint, &raw mut buffer) };
+    External::of(status, buffer)
+  }
+
+  /// A new `Buffer` with a copy of these bytes.
+  pub fn buffer_copy(self, bytes: &[u8]) -> Result<Value, Refused> {
+    let mut buffer = ptr::null_mut();
+    let start = bytes.as_ptr().cast();
+    // SAFETY: live env; Node-API only reads `bytes`, and need not tell where the copy is.
+    let status = unsafe { sys::napi_create_buffer_copy(self.0, bytes.len(), start, ptr::null_mut(), &raw mut buffer) };
+    if status == sys::Status::napi_ok { Ok(Value(buffer)) } else { Err(Refused) }
   }
 
   /// A `Uint8Array` over all of an `ArrayBuffer`.
@@ -365,6 +409,11 @@ impl RawEnv {
   pub fn biguint64_array(self, buffer: Value, length: usize) -> Result<Value, Refused> {
     let kind = sys::TypedarrayType::biguint64_array;
     out!(napi_create_typedarray(self.0, kind, length, buffer.0, 0) -> ptr::null_mut()).map(Value)
+  }
+
+  /// Whether an `ArrayBuffer` has no memory any more.
+  pub fn is_detached(self, buffer: Value) -> bool {
+    out!(napi_is_detached_arraybuffer(self.0, buffer.0) -> false).unwrap_or(false)
   }
 
   /// Takes an `ArrayBuffer` its memory.
@@ -444,6 +493,28 @@ impl RawEnv {
       )
     };
     (status == sys::Status::napi_ok).then_some((data.cast(), length, kind))
+  }
+}
+
+/// Whether the runtime makes an i32 of any value, by its `valueOf`, where Node.js refuses what is no number: Deno does.
+static COERCES: AtomicBool = AtomicBool::new(false);
+
+/// Why there is no buffer over memory that is not JavaScript's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum External {
+  /// V8 has a memory cage.
+  Forbidden,
+  /// An exception is pending, or JavaScript cannot run any more.
+  Refused,
+}
+
+impl External {
+  fn of(status: sys::napi_status, buffer: sys::napi_value) -> Result<Value, Self> {
+    match status {
+      sys::Status::napi_ok => Ok(Value(buffer)),
+      sys::Status::napi_no_external_buffers_allowed => Err(Self::Forbidden),
+      _ => Err(Self::Refused),
+    }
   }
 }
 

@@ -385,6 +385,11 @@ impl StoreInner {
     if !self.state.has_stack(needed) {
       return Err(Failure::stack_overflow());
     }
+    if depth == 0
+      && let Some(env) = self.state.env()
+    {
+      self.state.js_stack.look_ahead(env, needed);
+    }
     self.calls.set(self.calls.get().wrapping_add(1));
     let _watch = self.watch_if_armed()?;
     let _entry = self.drive_entry();

@@ -3,9 +3,9 @@
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::core_dump::CoreDump;
 use crate::engine::MAX_FRAMES;
 use crate::exception::Broken;
+use crate::external_buffer::OutBytes;
 use crate::failure::{ErrorDetail, ExceptionFailure, Failure, FailureKind, FrameInfo, ThrownFailure};
 use crate::host_call::HostFailure;
 use crate::raw_env::RawEnv;
@@ -76,7 +76,7 @@ impl StoreInner {
   }
 
   /// An error whose trace ends with so many frames of outer calls.
-  fn sorted(&self, error: wasmtime::Error, outer_frames: usize, coredump: Option<CoreDump>) -> Failure {
+  fn sorted(&self, error: wasmtime::Error, outer_frames: usize, coredump: Option<OutBytes>) -> Failure {
     let trace = error.downcast_ref::<WasmBacktrace>();
     let mut frames = trace.map(|trace| self.frames(trace, outer_frames)).unwrap_or_default();
     if let Some(thrown) = error.downcast_ref::<Thrown>() {

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use napi::JsValue;
-use napi::bindgen_prelude::{Buffer, Env, Uint8Array, Unknown};
+use napi::bindgen_prelude::{Env, Uint8Array, Unknown};
 use napi_derive::napi;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::fd_prestat_get;
@@ -20,6 +20,7 @@ mod functions;
 mod input;
 mod output;
 
+use crate::external_buffer::OutBuffer;
 use crate::failure::{Failure, FailureKind};
 use crate::host_call::HostBinding;
 use crate::host_definition::{HostFuncConfig, NO_SLOT, host_func};
@@ -127,14 +128,14 @@ impl Wasi {
   }
 
   /// What the guest has written to its standard output since this was called last.
-  #[napi(catch_unwind)]
-  pub fn take_stdout(&self) -> Buffer {
+  #[napi(catch_unwind, ts_return_type = "Buffer")]
+  pub fn take_stdout(&self) -> OutBuffer {
     self.streams.stdout.as_ref().map(|output| output.take()).unwrap_or_default().into()
   }
 
   /// The same of its standard error.
-  #[napi(catch_unwind)]
-  pub fn take_stderr(&self) -> Buffer {
+  #[napi(catch_unwind, ts_return_type = "Buffer")]
+  pub fn take_stderr(&self) -> OutBuffer {
     self.streams.stderr.as_ref().map(|output| output.take()).unwrap_or_default().into()
   }
 

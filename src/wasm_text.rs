@@ -4,11 +4,12 @@
 use std::io::{Error, ErrorKind, Result as IoResult};
 
 use napi::JsValue;
-use napi::bindgen_prelude::{Buffer, Env, Uint8Array, Unknown};
+use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 use wasmparser::BinaryReaderError;
 
 use crate::compile_pool::on_compile_thread;
+use crate::external_buffer::{OutBuffer, OutBytes};
 use crate::failure::{ErrorDetail, Failure, FailureKind, TypedFailure};
 use crate::module::{bytes_of, check_binary, parse_text};
 use crate::raw_env::{RawEnv, Value};
@@ -71,23 +72,23 @@ fn print(bytes: &[u8], config: &PrintConfig) -> Result<String, Box<TypedFailure>
 }
 
 /// Prints a module of the binary format; gives the text as UTF-8.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "Buffer")]
 pub fn print_wasm(
   env: Env,
   #[napi(ts_arg_type = "Uint8Array | ArrayBufferLike")] bytes: Unknown,
   config: PrintConfig,
-) -> napi::Result<Buffer> {
+) -> napi::Result<OutBuffer> {
   let raw = RawEnv(env.raw());
   bytes_of(raw, Value(bytes.raw()))
     .and_then(|bytes| on_compile_thread(|| print(&bytes, &config)).map_err(Failure::Typed))
-    .map(|text| Buffer::from(text.into_bytes()))
+    .map(|text| OutBuffer::from(text.into_bytes()))
     .map_err(|failure| failure.into_napi(raw))
 }
 
 /// Translates the text format to the binary format.
-#[napi(catch_unwind, js_name = "wat2wasm")]
-pub fn wat_to_wasm(env: Env, text: String) -> napi::Result<Uint8Array> {
+#[napi(catch_unwind, js_name = "wat2wasm", ts_return_type = "Uint8Array")]
+pub fn wat_to_wasm(env: Env, text: String) -> napi::Result<OutBytes> {
   on_compile_thread(|| parse_text(&text))
-    .map(Uint8Array::from)
+    .map(OutBytes::from)
     .map_err(|failure| Failure::Typed(failure).into_napi(RawEnv(env.raw())))
 }

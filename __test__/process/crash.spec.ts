@@ -44,6 +44,46 @@ for (const size of [200, 2000, 6000]) {
   })
 }
 
+// Newer versions of V8 end the process when something is thrown far beyond the end of JavaScript's part of the stack, where
+// wasm may well be.
+const deep = `
+  const runtime = new wasmtime.Runtime()
+  const builder = runtime.newHostModuleBuilder('m')
+  builder.newFunctionBuilder().withFunc(() => [1, 2, 3].map((n) => n * 2).length, [], ['i32']).export('f')
+  builder.newFunctionBuilder().withFunc((value) => value, ['externref'], ['externref']).export('ref')
+  builder.instantiate()
+  const { exports } = runtime.instantiate(\`(module
+    (import "m" "f" (func $f (result i32))) (import "m" "ref" (func $ref (param externref) (result externref)))
+    (func $run (export "run") (param i32) (result i32)
+      (if (i32.eqz (local.get 0)) (then (drop (call $ref (ref.null extern))) (return (call $f))))
+      (i32.add (i32.const 1) (call $run (i32.sub (local.get 0) (i32.const 1))))))\`)
+  const below = (javaScript, wasm) => (javaScript === 0 ? exports.run(wasm) : below(javaScript - 1, wasm))
+  const seen = {}
+  for (let javaScript = 0; javaScript < 12_000; javaScript += 1500) {
+    for (let wasm = 10; wasm < 25_000; wasm += 1200) {
+      let outcome
+      try {
+        outcome = below(javaScript, wasm) === wasm + 3 ? 'right' : 'wrong'
+      } catch (error) {
+        outcome = error.name
+      }
+      seen[outcome] = (seen[outcome] ?? 0) + 1
+    }
+  }
+  console.log(JSON.stringify(seen))`
+
+test('wasm at any depth below JavaScript of any depth calls a host function, or ends in an error', async (t) => {
+  for (const flags of [[], ['--stack-size=400']]) {
+    const seen = await runForJson<Record<string, number>>(t, deep, { flags })
+    t.true(seen['right']! > 0)
+    t.true(seen['TrapError']! > 0)
+    t.deepEqual(
+      Object.keys(seen).filter((outcome) => !['right', 'RangeError', 'TrapError'].includes(outcome)),
+      [],
+    )
+  }
+})
+
 const closes = {
   closeInstance: 'its instance',
   closeRuntime: 'its runtime',
@@ -71,7 +111,9 @@ test('a host function may close the instance and the runtime while the start fun
   t.is(outcome.stdout, 'done\n')
 })
 
-for (const flags of [[], ['--always-turbofan'], ['--stress-compaction'], ['--gc-interval=200']]) {
+// Newer versions of V8 have no flag any more that has everything optimised at once.
+const eager = Number.parseInt(process.versions.v8, 10) < 14 ? '--always-turbofan' : '--always-sparkplug'
+for (const flags of [[], [eager], ['--stress-compaction'], ['--gc-interval=200']]) {
   test(`collecting garbage at any point of a call takes nothing away that the call needs (${flags.join()})`, async (t) => {
     const outcome = await runNode(hostCalls, { flags: ['--expose-gc', ...flags], args: ['gcEverywhere'] })
     assertExit(t, outcome)

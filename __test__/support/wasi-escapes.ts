@@ -63,16 +63,18 @@ export interface Escapist {
 
 interface Raw {
   readonly exports: Record<string, (...args: any[]) => number>
-  bytes(): Uint8Array
+  /** A copy of so many bytes of the guest's memory. */
+  get(at: number, length: number): Uint8Array
+  set(at: number, bytes: Uint8Array): void
 }
 
 const READ = 2n + 0x4000n
 const WRITE = 64n
 
-function escapist({ exports, bytes }: Raw): Escapist {
+function escapist({ exports, get, set }: Raw): Escapist {
   const put = (at: number, text: string): [number, number] => {
     const encoded = Buffer.from(text)
-    bytes().set(encoded, at)
+    set(at, encoded)
     return [at, encoded.length]
   }
   const call = (name: string, ...args: (number | bigint)[]): number => {
@@ -80,10 +82,8 @@ function escapist({ exports, bytes }: Raw): Escapist {
     if (typeof result !== 'number') throw new Error(`${name} gave ${result}`)
     return result
   }
-  const view = () => {
-    const { buffer, byteOffset } = bytes()
-    return new DataView(buffer, byteOffset)
-  }
+  const getUint32 = (at: number) => Buffer.from(get(at, 4)).readUInt32LE()
+  const setUint32 = (at: number, value: number) => set(at, new Uint8Array(Uint32Array.of(value).buffer))
   const open = (
     path: string,
     dir: number,
@@ -93,14 +93,14 @@ function escapist({ exports, bytes }: Raw): Escapist {
   ): { error: number; fd: number } => {
     const [at, length] = put(FIRST, path)
     const error = call('path_open', dir, follow, at, length, flags, rights, rights, 0, RESULT)
-    return { error, fd: view().getUint32(RESULT, true) }
+    return { error, fd: getUint32(RESULT) }
   }
   const readFd = (fd: number): number | string => {
-    view().setUint32(RESULT, SECOND, true)
-    view().setUint32(RESULT + 4, 1000, true)
+    setUint32(RESULT, SECOND)
+    setUint32(RESULT + 4, 1000)
     const error = call('fd_read', fd, RESULT, 1, RESULT + 8)
-    const length = view().getUint32(RESULT + 8, true)
-    return error === 0 ? Buffer.from(bytes().slice(SECOND, SECOND + length)).toString() : error
+    const length = getUint32(RESULT + 8)
+    return error === 0 ? Buffer.from(get(SECOND, length)).toString() : error
   }
   const onPath = (name: string, path: string) => call(name, 3, ...put(FIRST, path))
   return {
@@ -115,8 +115,8 @@ function escapist({ exports, bytes }: Raw): Escapist {
       const { error, fd } = open(path, 3, flags, WRITE)
       if (error !== 0) return error
       const [at, length] = put(SECOND, 'overwritten')
-      view().setUint32(RESULT, at, true)
-      view().setUint32(RESULT + 4, length, true)
+      setUint32(RESULT, at)
+      setUint32(RESULT + 4, length)
       const result = call('fd_write', fd, RESULT, 1, RESULT + 8)
       call('fd_close', fd)
       return result
@@ -125,9 +125,9 @@ function escapist({ exports, bytes }: Raw): Escapist {
       const { error, fd } = open(path, 3, 2, 0x4000n)
       if (error !== 0) return error
       const result = call('fd_readdir', fd, SECOND, 4000, 0n, RESULT)
-      const length = view().getUint32(RESULT, true)
+      const length = getUint32(RESULT)
       call('fd_close', fd)
-      return result === 0 ? Buffer.from(bytes().slice(SECOND, SECOND + length)).toString('latin1') : result
+      return result === 0 ? Buffer.from(get(SECOND, length)).toString('latin1') : result
     },
     stat: (path) => call('path_filestat_get', 3, 1, ...put(FIRST, path), RESULT),
     setTimes: (path) => call('path_filestat_set_times', 3, 1, ...put(FIRST, path), 1n, 1n, 5),
@@ -140,11 +140,15 @@ function escapist({ exports, bytes }: Raw): Escapist {
     symlink: (target, path) => call('path_symlink', ...put(FIRST, target), 3, ...put(SECOND, path)),
     readlink(path) {
       const error = call('path_readlink', 3, ...put(FIRST, path), SECOND, 1000, RESULT)
-      const length = view().getUint32(RESULT, true)
-      return error === 0 ? Buffer.from(bytes().slice(SECOND, SECOND + length)).toString() : error
+      const length = getUint32(RESULT)
+      return error === 0 ? Buffer.from(get(SECOND, length)).toString() : error
     },
     readFd,
   }
+}
+
+function outOfBounds(at: number): never {
+  throw new RangeError(`nothing is at ${at}`)
 }
 
 /** A guest of this package with one directory. */
@@ -152,7 +156,11 @@ export function ourEscapist(runtime: Runtime, path: string, write = true): Escap
   const instance = runtime.instantiate(source, { wasi: { preopens: { '/': { path, write } } } })
   const { memory } = instance
   if (memory === undefined) throw new Error('no memory')
-  return escapist({ exports: instance.exports, bytes: () => memory.view() })
+  return escapist({
+    exports: instance.exports,
+    get: (at, length) => memory.read(at, length) ?? outOfBounds(at),
+    set: (at, bytes) => void (memory.write(at, bytes) || outOfBounds(at)),
+  })
 }
 
 /** The same with `node:wasi`. */
@@ -163,5 +171,10 @@ export function nodeEscapist(path: string): Escapist {
   const module = new WebAssembly.Module(wat2wasm(source))
   const instance = new WebAssembly.Instance(module, wasi.getImportObject())
   wasi.initialize(instance)
-  return escapist({ exports: instance.exports, bytes: () => new Uint8Array(instance.exports.memory.buffer) })
+  const bytes = () => new Uint8Array(instance.exports.memory.buffer)
+  return escapist({
+    exports: instance.exports,
+    get: (at, length) => bytes().slice(at, at + length),
+    set: (at, source) => bytes().set(source, at),
+  })
 }

@@ -52,10 +52,20 @@ function testEnv() {
   return path === undefined ? process.env : { ...toolEnv(), NODE_WASMTIME_TEST_ADDON: resolve(path) }
 }
 
-/** Runs ava with the given arguments and reports as it goes. Gives `{ passed, failed, skipped }`. */
-export async function runAva(args) {
+/**
+ * Runs ava with the given arguments and reports as it goes. Gives `{ passed, failed, skipped, failures }`, the last one the
+ * names of the tests that have failed.
+ *
+ * @param options.node The Node.js that runs ava and the tests; default: this one.
+ * @param options.nodeArgs Arguments of it.
+ * @param options.env Variables of the environment, besides those of this process.
+ * @param options.name What the lines of the report begin with.
+ */
+export async function runAva(args, { node = process.execPath, nodeArgs = [], env = {}, name = 'ava' } = {}) {
   const start = performance.now()
+  const failures = []
   const reader = tapReader((title, lines) => {
+    failures.push(title)
     console.log(`✗ ${title}`)
     console.log(
       lines
@@ -67,12 +77,12 @@ export async function runAva(args) {
   const { counts } = reader
   const progress = setInterval(() => {
     const failed = counts.failed > 0 ? `, ${counts.failed} failed` : ''
-    console.log(`  ava: ${counts.passed} passed${failed} (${elapsed(start)}) … ${counts.last}`)
+    console.log(`  ${name}: ${counts.passed} passed${failed} (${elapsed(start)}) … ${counts.last}`)
   }, PROGRESS_EVERY)
 
-  const child = spawn(process.execPath, [tool('ava'), '--tap', ...args], {
+  const child = spawn(node, [...nodeArgs, tool('ava'), '--tap', ...args], {
     cwd: root,
-    env: testEnv(),
+    env: { ...testEnv(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exit = new Promise((done) => {
@@ -90,7 +100,7 @@ export async function runAva(args) {
   if (cutShort) {
     failed += 1
     console.log(
-      `✗ ava ended with ${status} and did not report every test; the last one reported: ${counts.last || 'none'}`,
+      `✗ ${name} ended with ${status} and did not report every test; the last one reported: ${counts.last || 'none'}`,
     )
     if (counts.last) {
       console.log('  Its TAP reporter breaks off at a test that times out or calls process.exit(): `npm run test:only`')
@@ -98,8 +108,8 @@ export async function runAva(args) {
     }
   } else if (passed + failed === 0) {
     failed += 1
-    console.log('✗ ava ran no test')
+    console.log(`✗ ${name} ran no test`)
   }
-  console.log(`${failed === 0 ? '✓' : '✗'} ava: ${passed} passed, ${failed} failed (${elapsed(start)})`)
-  return { passed, failed, skipped }
+  console.log(`${failed === 0 ? '✓' : '✗'} ${name}: ${passed} passed, ${failed} failed (${elapsed(start)})`)
+  return { passed, failed, skipped, failures, cutShort }
 }

@@ -11,7 +11,7 @@ use super::limits::{Growable, Growth};
 use super::usage::double;
 use crate::exception::Broken;
 use crate::failure::Failure;
-use crate::host_call::HostFailure;
+use crate::host_call::{HostFailure, too_deep};
 use crate::host_func::HostFuncInfo;
 use crate::raw_env::{Kind, RawEnv, Refused, Value};
 use crate::thrown::Thrown;
@@ -21,6 +21,9 @@ use crate::values::describe;
 #[cold]
 pub fn ask(store: &StoreInner, growth: Growth) -> wasmtime::Result<bool> {
   let Some(env) = store.state.env() else { return Err(going_down()) };
+  if !store.state.js_stack.can_call() {
+    return Err(too_deep());
+  }
   let scope = env.open_scope();
   let outer = store.asking.replace(true);
   let answer = call(env, store, growth);

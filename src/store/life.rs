@@ -237,7 +237,12 @@ unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_voi
     // `process.exit()` inside a host call tears the environment down above wasm frames that will never go on. Or a
     // compute thread has not given the task back in time.
     mem::forget(inner);
+    return;
   }
+  // Deno runs finalisers before the clean-up hooks when it ends, so closing can still reach JavaScript. The last pin of a
+  // frame that this makes must not free what is being freed.
+  inner.pins.set(1);
+  drop(inner);
 }
 
 /// Makes a store. `holder` is the array of the store's JavaScript side; it must live as long as anything that can
