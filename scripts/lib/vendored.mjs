@@ -80,8 +80,9 @@ async function patchedCrate(name, folder) {
   cpSync(source, target, { recursive: true, filter: (path) => !left.has(path.slice(source.length + 1)) })
   const patch = at('vendor', `${name}.patch`)
   const applied = await run('git', ['apply', '--whitespace=nowarn', patch], { capture: true, cwd: target })
-  if (applied.code !== 0)
+  if (applied.code !== 0) {
     throw new SetupError(`${patch} does not apply to version ${version}:\n${applied.output.trim()}`)
+  }
   return target
 }
 
