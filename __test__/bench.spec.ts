@@ -123,6 +123,15 @@ const expectedAsyncRows: Names = {
 const expectedFigures: Names = {
   [BURST]: ['callAsync / sync instance', ...roundTrip('callAsync / round trip')],
   [LOOP]: ['two workers / one', 'two guests / one'],
+  'a module of 0.3 MB': [
+    'compileModule',
+    'compileModule with a warm cache',
+    "Node's WebAssembly.Module",
+    "Node's WebAssembly.compile",
+    'compiling against the cache',
+    "the cache against Node's WebAssembly.Module",
+  ],
+  'event loop while a module of 0.3 MB is compiled': ['the longest delay', 'the longest delay when nothing happens'],
   'event loop: how late an interval of 10 ms is': [
     'no guest: ticks over 10 ms late',
     'no guest: the latest tick',

@@ -100,6 +100,19 @@ pub struct TypedFailure {
   pub detail: ErrorDetail,
 }
 
+impl TypedFailure {
+  /// What a caught panic becomes.
+  #[cold]
+  pub fn panic(payload: &(dyn std::any::Any + Send)) -> Self {
+    let message = payload
+      .downcast_ref::<&str>()
+      .map(|text| (*text).to_owned())
+      .or_else(|| payload.downcast_ref::<String>().cloned())
+      .unwrap_or_else(|| "a panic without a message".to_owned());
+    Self { kind: FailureKind::Internal, message, detail: ErrorDetail::default() }
+  }
+}
+
 /// Each variant is at most a pointer wide, so that the results of the hot paths travel in registers.
 pub enum Failure {
   /// A JavaScript exception is pending already, or the environment is going down.
@@ -179,12 +192,7 @@ impl Failure {
   /// What a caught panic becomes.
   #[cold]
   pub fn panic(payload: &(dyn std::any::Any + Send)) -> Self {
-    let text = payload
-      .downcast_ref::<&str>()
-      .map(|text| (*text).to_owned())
-      .or_else(|| payload.downcast_ref::<String>().cloned())
-      .unwrap_or_else(|| "a panic without a message".to_owned());
-    Self::internal(text)
+    Self::Typed(Box::new(TypedFailure::panic(payload)))
   }
 
   /// Makes this the pending exception.

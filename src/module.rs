@@ -15,7 +15,7 @@ use crate::compile_pool::on_compile_thread;
 use crate::engine::{Engine, EngineParts, compile_failure};
 use crate::engine_counts::CountedCode;
 use crate::extern_type::{ExternTypeInfo, extern_info};
-use crate::external_buffer::{OutBuffer, OutBytes};
+use crate::external_buffer::OutBuffer;
 use crate::failure::{ErrorDetail, Failure, FailureKind, TypedFailure};
 use crate::module_info::ModuleInfo;
 use crate::raw_env::{Kind, RawEnv, Value};

@@ -825,7 +825,14 @@ impl<'module_environment> FuncEnvironment<'module_environment> {
         builder.def_var(self.epoch_deadline_var, deadline);
         self.epoch_check_cached(builder, cur_epoch_value, continuation_block);
 
-        let new_epoch = self.builtin_functions.preserving_new_epoch(builder.func);
+        // Unwind information of Windows on ARM64 cannot tell of all registers.
+        let new_epoch = if self.isa.triple().operating_system
+            == target_lexicon::OperatingSystem::Windows
+        {
+            self.builtin_functions.new_epoch(builder.func)
+        } else {
+            self.builtin_functions.preserving_new_epoch(builder.func)
+        };
         let vmctx = self.vmctx_val(&mut builder.cursor());
         builder.ins().call(new_epoch, &[vmctx]);
         // What returns nothing can preserve all registers; the new deadline is in the store.
