@@ -155,7 +155,8 @@ test('modules that have no instance yet can be profiled', (t) => {
   )
   const profiler = store.startProfiling({ modules: [module] })
   new Linker(engine).instantiate(store, module)
-  const { stacks } = parse(profiler.finish())
+  // A sample may be taken before the function has a frame.
+  const stacks = parse(profiler.finish()).stacks.filter(Boolean)
   t.true(stacks.length >= 1)
   t.true(
     stacks.every((stack) => stack === 'begin'),
