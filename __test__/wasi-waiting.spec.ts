@@ -9,7 +9,8 @@ const nap = guest(`(func (export "nap") (param i64) (result i32) (call $sleep (l
   (func (export "spin") (loop $forever (br $forever)))
   (func (export "answer") (result i32) (i32.const 42))`)
 
-test('a guest that sleeps leaves the event loop alone, and many sleep at once', async (t) => {
+// Before the others, of which some block the thread.
+test.serial('a guest that sleeps leaves the event loop alone, and many sleep at once', async (t) => {
   const runtime = openRuntime(t)
   const compiled = await runtime.compileModule(nap)
   const all = await Promise.all(Array.from({ length: 100 }, () => runtime.instantiateAsync(compiled, { wasi: {} })))
