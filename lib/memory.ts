@@ -23,7 +23,8 @@ export interface MemoryLimits {
  * negative number, so write `ptr >>> 0` where a guest may have that much memory. Numbers are little-endian.
  *
  * Every method throws an `ArgumentError` (a `TypeError`) if an argument has the wrong type, an `ArgumentRangeError` if an
- * offset is negative or not whole, and a `ClosedError` if the store is closed.
+ * offset is negative or not whole, and a `ClosedError` (an
+ * `ExitError` if its instance was closed with a code) if the store is closed.
  */
 export class Memory {
   readonly #core: StoreCore

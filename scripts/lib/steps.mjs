@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import {
   at,
   filesOf,
@@ -121,6 +121,15 @@ function findPlugins() {
   })
 }
 
+/** What was compiled of a source that is gone would still be loaded by an example that loads all there are. */
+function removeStale(plugins) {
+  for (const example of new Set(plugins.map((plugin) => plugin.example))) {
+    const folder = at('examples', example, 'build')
+    const wanted = new Set(plugins.filter((plugin) => plugin.example === example).map(({ name }) => `${name}.wasm`))
+    for (const file of readdirSync(folder)) if (file.endsWith('.wasm') && !wanted.has(file)) rmSync(join(folder, file))
+  }
+}
+
 /** Compiles `examples/<example>/plugin/<name>.ts` to `examples/<example>/build/<name>.wasm` where it has changed. */
 export async function buildPlugins(say) {
   const plugins = findPlugins()
@@ -148,6 +157,7 @@ export async function buildPlugins(say) {
     next[key] = { sources, output: hashOf([output]) }
     writeJson(stampOf('plugins'), { ...stamp, ...next })
   }
+  removeStale(plugins)
   writeJson(stampOf('plugins'), next)
   return compiled === 0 ? `up to date (${plugins.length})` : `compiled ${compiled} of ${plugins.length}`
 }
