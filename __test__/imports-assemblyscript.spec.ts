@@ -73,6 +73,18 @@ test('what the abort function throws is what the call throws, and the instance i
   runtime.close()
 })
 
+test('what a guest writes cannot forge lines, nor drive a terminal', async (t) => {
+  const bytes = await compile('export function run(): void { throw new Error("a\\nb\\x1b[2J") }')
+  const raw: string[] = []
+  const runtime = new Runtime()
+  assemblyscript.instantiate(runtime, { abort: (text) => void raw.push(text) })
+  const guest = runtime.instantiate(bytes, { name: '' })
+  const error = t.throws(() => guest.exports['run'](), { instanceOf: ExitError })
+  t.regex((error.cause as Error).message, /^a\\u\{a\}b\\u\{1b\}\[2J at /)
+  t.true(raw[0]?.startsWith('a\nb\x1b[2J at '))
+  runtime.close()
+})
+
 test('trace writes text and the numbers that were given', async (t) => {
   const lines: string[] = []
   const { runtime, guest } = await load({ trace: (text) => void lines.push(text) })

@@ -88,6 +88,26 @@ for (const [save, restore] of [
   })
 }
 
+test('a guest with 64-bit addresses', (t) => {
+  const runtime = new Runtime({ memory64: true })
+  const compiled = runtime.compileModuleSync(`
+    (module
+      (import "env" "invoke_v" (func $invoke_v (param i64)))
+      (import "env" "_emscripten_throw_longjmp" (func $longjmp))
+      (global $threw (export "threw") (mut i64) (i64.const 0))
+      (table (export "__indirect_function_table") 2 funcref)
+      (elem (i32.const 1) $longjmp)
+      (func (export "stackSave") (result i64) (i64.const 0))
+      (func (export "stackRestore") (param i64))
+      (func (export "setThrew") (param i64 i32) (global.set $threw (local.get 0)))
+      (func (export "try") (call $invoke_v (i64.const 1))))`)
+  emscripten.instantiateFor(runtime, compiled)
+  const guest = runtime.instantiate(compiled, { name: '' })
+  guest.exports['try']()
+  t.is(guest.exports['threw'].value, 1n)
+  runtime.close()
+})
+
 test('of setjmps within each other the innermost catches', (t) => {
   const { runtime, compiled } = open()
   const guest = runtime.instantiate(compiled, { name: '' })

@@ -200,3 +200,42 @@ test('the context of the config is there while start functions run', (t) => {
   t.deepEqual(seen, [context, context])
   t.is(seen[0], context)
 })
+
+for (const mode of ['sync', 'async'] as const) {
+  test(`an instance whose start function has failed is closed, and ends nobody else's store, in ${mode} mode`, async (t) => {
+    const { runtime, modules } = makeRuntime()
+    t.teardown(() => runtime.close())
+    const make = async (text: string): Promise<ModuleInstance> =>
+      mode === 'sync' ? runtime.instantiate(text) : await runtime.instantiateAsync(text)
+    const a = await make('(module $a (func (export "f") (result i32) i32.const 7))')
+    const failing = `(module $b (import "a" "f" (func (result i32))) (import "env" "log" (func $log (param i32)))
+      (func $start (call $log (i32.const 1)) unreachable) (start $start))`
+    await t.throwsAsync(() => make(failing), { instanceOf: TrapError })
+    const [failed] = modules
+    t.true(failed?.closed)
+    failed?.close()
+    failed?.close(3)
+    t.is(await (mode === 'sync' ? a.exports['f']() : a.exports['f'].async()), 7)
+    t.is(runtime.module('a'), a)
+  })
+}
+
+test('an asynchronous instantiation is rejected when the runtime is closed meanwhile', async (t) => {
+  for (const start of ['(start $wait)', '(export "_start" (func $wait))']) {
+    const runtime = new Runtime()
+    let reached: () => void = () => {}
+    const waits = new Promise<void>((resolve) => (reached = resolve))
+    let settle: () => void = () => {}
+    runtime
+      .newHostModuleBuilder('env')
+      .newFunctionBuilder()
+      .withFunc(() => new Promise<void>((resolve) => ((settle = resolve), reached())), [], [])
+      .export('wait')
+      .instantiate()
+    const making = runtime.instantiateAsync(`(module (import "env" "wait" (func $w)) (func $wait (call $w)) ${start})`)
+    await waits
+    runtime.close()
+    await t.throwsAsync(making, { message: /closed/ })
+    settle()
+  }
+})

@@ -1,4 +1,7 @@
+import { constants } from 'node:buffer'
+
 import { checkBoolean, checkInteger, checkOptions } from './call-options'
+import { ArgumentRangeError } from './errors'
 import { storeCoreOf } from './func'
 import { type Binding, native, type StoreHandle } from './native'
 import type { Store } from './store'
@@ -227,8 +230,15 @@ export class Memory {
    *
    * @throws {ArgumentError} Where V8 forbids such arrays (in Electron), and for a memory that may move when it grows: an
    * i64 one without a small maximum, or one larger than the engine's `memoryReservation`.
+   * @throws {ArgumentRangeError} If the memory has more bytes than a buffer can have in this runtime.
    */
   view(): Uint8Array {
+    const { size } = this
+    if (size > constants.MAX_LENGTH) {
+      throw new ArgumentRangeError(
+        `view: a buffer has at most ${constants.MAX_LENGTH} bytes here, and the memory has ${size}; use read() and readInto()`,
+      )
+    }
     return native.memoryView(this.#handle, this.#index)
   }
 

@@ -255,6 +255,13 @@ export class ModuleInstance<Exports extends object = Record<string, any>> {
     }
   }
 
+  /** @internal Its start function has failed: whoever has got hold of the instance finds it closed. */
+  static fail(instance: ModuleInstance<any>): void {
+    const { core, slot } = ModuleInstance.parts(instance)
+    // The slot is empty by now. One that did not even get there has none, and nobody has it.
+    if (slot < core.nextSlot && core.instanceAt(slot) === undefined) instance.close(1)
+  }
+
   /** @internal Closes an instance in one of its host functions, which throws `error`; this is what ends its calls. */
   static abort(instance: ModuleInstance<any>, exitCode: number, error: Error): void {
     if (instance.#core.isAsync) Operation.stopAll(instance.#core, instance, () => error)

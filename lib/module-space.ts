@@ -88,13 +88,14 @@ export class ModuleSpace {
     this.#checkName(name)
     const { items } = CompiledHostModule.parts(compiled)
     const shares = [...items.values()].some((item) => item.kind !== 'func')
-    if (shares) this.#shared[mode].enter()
     try {
       const instance = new HostModuleInstance(this.#owner, name, items, mode)
+      if (shares) this.#shared[mode].enter(instance)
       this.#modules.set(name, instance)
       return instance
     } catch (error) {
-      if (shares) this.#shared[mode].leave()
+      // What it has made already is in a store that may have no other user.
+      if (shares) this.#shared[mode].leave(items)
       throw error
     }
   }
@@ -129,7 +130,10 @@ export class ModuleSpace {
   displace({ instance, core, ownsStore, mode }: Place, error: unknown): unknown {
     // A start function may have closed the instance before it failed; then all this is done.
     if (ownsStore) core.close()
-    else if (!instance.closed && !this.#closed) this.#shared[mode].leave()
+    else if (!this.#closed) {
+      ModuleInstance.fail(instance)
+      this.#shared[mode].leave(instance)
+    }
     noteHost(error, core.wasi)
     return explain(error, this.#modules)
   }
@@ -163,7 +167,7 @@ export class ModuleSpace {
     }
     core.keep(resolved.callbacks)
     const instance = new ModuleInstance<any>(this.#owner, core, compiled, name, ownsStore, config.context)
-    if (!ownsStore) this.#shared[mode].enter()
+    if (!ownsStore) this.#shared[mode].enter(instance)
     return { instance, core, ownsStore, resolved, name, mode }
   }
 
@@ -182,7 +186,7 @@ export class ModuleSpace {
     if (instance instanceof HostModuleInstance) this.#links.clear()
     if (this.#modules.get(instance.name) === instance) this.#modules.delete(instance.name)
     const mode = instance instanceof HostModuleInstance ? instance.sharedMode : sharedModeOf(instance)
-    if (mode !== undefined && !this.#closed) this.#shared[mode].leave()
+    if (mode !== undefined && !this.#closed) this.#shared[mode].leave(instance)
   }
 }
 

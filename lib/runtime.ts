@@ -322,7 +322,9 @@ export class Runtime {
       const make = (): Promise<void> => beginInstance(core, resolved.pre, instance, stopper)
       await (this.#startOf(compiled, instance)?.callAsync([], make) ?? make())
     } catch (error) {
-      const ended = instance.closed && instance.exitCode === 0 && error instanceof ExitError && error.exitCode === 0
+      const exited = error instanceof ExitError && error.exitCode === 0
+      // When somebody has closed the runtime, the guest has not ended by itself.
+      const ended = exited && instance.closed && instance.exitCode === 0 && !this.closed
       const failure = this.#space.displace(place, error)
       if (!ended) throw failure
     } finally {
@@ -469,7 +471,9 @@ export class Runtime {
   #endStart(instance: ModuleInstance<any>, error: unknown): void {
     const code = instance.exitCode
     instance.close(error instanceof ExitError ? error.exitCode : 1)
-    if (error instanceof ExitError && error.exitCode === 0 && (code === undefined || code === 0)) return
+    const exited = error instanceof ExitError && error.exitCode === 0 && (code === undefined || code === 0)
+    // Of an asynchronous one that is no answer when somebody has closed the runtime meanwhile.
+    if (exited && !(this.closed && instance.mode === 'async')) return
     noteHost(error, ModuleInstance.parts(instance).core.wasi)
     throw error
   }

@@ -13,8 +13,8 @@ export class SharedStore {
   readonly #listening: Listening | undefined
   readonly #limits: Limits | undefined
   #core: StoreCore | undefined
-  /** Open instances and host modules in it. */
-  #users = 0
+  /** Open instances and host modules in it. By identity: one may be said to have left more than once. */
+  readonly #users = new Set<object>()
 
   constructor(engine: Binding.Engine, mode: Mode, limits: Limits | undefined, listening: Listening | undefined) {
     this.#engine = engine
@@ -32,19 +32,21 @@ export class SharedStore {
     return this.#core
   }
 
-  enter(): void {
-    this.#users += 1
+  enter(user: object): void {
+    this.#users.add(user)
   }
 
-  leave(): void {
-    this.#users -= 1
-    if (this.#users > 0) return
+  /** Ends the store if nobody else is in it. */
+  leave(user: object): void {
+    this.#users.delete(user)
+    if (this.#users.size > 0) return
     this.#core?.close()
     this.#core = undefined
   }
 
   /** Lets go of the store, which has been closed with the others of the engine. */
   close(): void {
+    this.#users.clear()
     this.#core = undefined
   }
 }

@@ -4,7 +4,9 @@
 //! native memory. What the addon hands over is copied then. Nothing else in the addon, and nothing of napi-rs, makes
 //! external buffers. Lives on: the JavaScript thread.
 
+use std::cell::Cell;
 use std::ffi::c_void;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{ToNapiValue, TypeName};
@@ -49,23 +51,31 @@ fn may_be_external(env: RawEnv, bytes: &[u8]) -> bool {
 }
 
 unsafe extern "C" fn on_freed(_: sys::napi_env, _: *mut c_void, hint: *mut c_void) {
-  // SAFETY: `lend` made the box into this pointer; V8 frees a backing store once.
-  drop(unsafe { Box::from_raw(hint.cast::<Vec<u8>>()) });
+  // SAFETY: `lend` made the count into this pointer; V8 frees a backing store once, and Node tells of it on this thread.
+  drop(unsafe { Rc::from_raw(hint.cast_const().cast::<Lent>()) });
 }
+
+/// Bytes that JavaScript has a buffer over, until they are taken back or freed.
+type Lent = Cell<Option<Vec<u8>>>;
 
 /// Makes an external value over bytes with `create`, which gets their start and what is to be given to `on_freed`. Gives
 /// the bytes back where that is not allowed.
 fn lend(
-  bytes: Vec<u8>,
+  mut bytes: Vec<u8>,
   create: impl FnOnce(*mut c_void, usize, *mut c_void) -> Result<Value, External>,
 ) -> Result<Value, Option<Vec<u8>>> {
-  let mut owner = Box::new(bytes);
-  let (start, length) = (owner.as_mut_ptr().cast::<c_void>(), owner.len());
-  let hint = Box::into_raw(owner);
-  create(start, length, hint.cast()).map_err(|refusal| {
-    // SAFETY: the buffer was not made, so the box is still ours.
-    let bytes = *unsafe { Box::from_raw(hint) };
-    (refusal == External::Forbidden).then_some(bytes)
+  // The bytes themselves stay where they are when the vector moves.
+  let (start, length) = (bytes.as_mut_ptr().cast::<c_void>(), bytes.len());
+  let owner: Rc<Lent> = Rc::new(Cell::new(Some(bytes)));
+  let hint = Rc::into_raw(Rc::clone(&owner));
+  create(start, length, hint.cast_mut().cast()).map_err(|refusal| {
+    if refusal != External::Forbidden {
+      // Node calls `on_freed`, or has done so.
+      return None;
+    }
+    // SAFETY: where there is a memory cage Node refuses before it looks at anything, so the count is still ours.
+    drop(unsafe { Rc::from_raw(hint) });
+    owner.take()
   })
 }
 

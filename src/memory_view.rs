@@ -149,9 +149,14 @@ fn view(env: RawEnv, args: &[Value; ARGS]) -> Result<Value, Failure> {
   let hint = Rc::into_raw(Rc::clone(&store.views.grave)).cast_mut().cast::<c_void>();
   // SAFETY: the grave keeps the memory until `on_freed` runs, and there is no other view of it (see above).
   let buffer = unsafe { env.external_array_buffer(start.cast(), size, on_freed, hint) }.map_err(|refusal| {
-    // SAFETY: the buffer was not made, so the count is still ours.
-    drop(unsafe { Rc::from_raw(hint.cast_const().cast::<Grave>()) });
-    if refusal == External::Forbidden { forbidden() } else { Failure::Pending }
+    if refusal == External::Forbidden {
+      // SAFETY: where there is a memory cage Node refuses before it looks at anything, so the count is still ours.
+      drop(unsafe { Rc::from_raw(hint.cast_const().cast::<Grave>()) });
+      return forbidden();
+    }
+    // After any other failure Node calls `on_freed`, or has done so (for a buffer that is too large), so the count is not ours
+    // any more. If there is a way to fail without that, what it costs is a grave that is not freed.
+    Failure::Pending
   })?;
   let make = || {
     let array = env.uint8_array(buffer, size)?;

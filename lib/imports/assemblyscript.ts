@@ -5,8 +5,12 @@ import { HostModuleBuilder } from '../host-module-builder'
 import type { HostModuleInstance } from '../host-module-instance'
 import { ModuleInstance } from '../module-instance'
 import type { Runtime } from '../runtime'
+import { printable } from '../wasm-frame'
 
-/** What takes a line of text that a guest has written: `guest` is the instance that it comes from. */
+/**
+ * What takes a text that a guest has written: `guest` is the instance that it comes from. It is the text as it came; in what
+ * goes to the streams of the process, and into errors, control characters are escaped.
+ */
 export type AssemblyScriptOutput = (text: string, guest: ModuleInstance) => void
 
 /** How the functions behave that AssemblyScript's programs import. */
@@ -49,7 +53,7 @@ export function exportFunctions(builder: HostModuleBuilder, options: AssemblyScr
 
   const abort = (guest: ModuleInstance, message: number, file: number, line: number, column: number): never => {
     const text = `${readText(guest, message)} at ${readText(guest, file)}:${line >>> 0}:${column >>> 0}`
-    const error = new ExitError(ABORTED, { cause: new Error(text) })
+    const error = new ExitError(ABORTED, { cause: new Error(printable(text)) })
     try {
       writeAbort?.(text, guest)
     } finally {
@@ -105,7 +109,7 @@ function outputOf(
 ): AssemblyScriptOutput | undefined {
   if (typeof value === 'function') return value as AssemblyScriptOutput
   const name = checkChoice(value, what, names, ' or a function')
-  return name === 'ignore' ? undefined : (text) => void process[name ?? 'stderr'].write(`${text}\n`)
+  return name === 'ignore' ? undefined : (text) => void process[name ?? 'stderr'].write(`${printable(text)}\n`)
 }
 
 /** A string of AssemblyScript: UTF-16, and before it its length in bytes. A program that gives nonsense gets this far only. */

@@ -182,7 +182,9 @@ class Unwinding {
   recover(error: unknown, stack: unknown, results: readonly unknown[]): unknown {
     if (!(error instanceof Longjmp) && typeof error !== 'number') throw error
     this.#stackRestore.call(stack)
-    this.#setThrew.call(1, 0)
+    // The first is as wide as an address.
+    const [first] = this.#setThrew.type.params
+    this.#setThrew.call(first === 'i64' ? 1n : 1, 0)
     // The guest does not look at it.
     const nothing = results.map((type) => (type === 'i64' ? 0n : 0))
     return nothing.length < 2 ? nothing[0] : nothing
