@@ -1,5 +1,6 @@
 // The example app for Electron. All that knows nothing of Electron is run here, in plain Node.js, as a copy that has the
 // package installed, with the host in a process of its own; the rest is checked for its types (scripts/lib/gates.mjs) and as text.
+import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -122,6 +123,43 @@ test('a plugin is stopped by its deadline, by a signal, and by its limits; and t
   host.close()
 })
 
+test('what a call logs is bounded, and so is the text that it returns', async (t) => {
+  t.timeout(120_000)
+  const lines: string[] = []
+  const { PluginHost } = await load<Hosts>('host/plugin-host.mjs')
+  const { MAX_TEXT } = await load<Protocol>('host/protocol.mjs')
+  const host = new PluginHost({ log: (plugin, line) => lines.push(`${plugin}: ${line}`) })
+  // The input is at 1024; the answer is of as many bytes as the number in it says.
+  const answer = `(drop (memory.grow (i32.const 100)))
+    (memory.fill (i32.const 65536) (i32.load8_u offset=4 (local.get 0)) (i32.const 4194304))
+    (i64.or (i64.shl (i64.const 65536) (i64.const 32)) (i64.extend_i32_u (i32.and (i32.load (local.get 0)) (i32.const 0x7fffffff))))`
+  const log = `(local $n i32) (local.set $n (i32.const 1000))
+    (loop $again
+      (call $log (local.get 0) (local.get 1))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (i64.const 0)`
+  await host.load('answers', hostile(answer))
+  await host.load('logs', hostile(log))
+  for (let call = 0; call < 2; call++) {
+    t.is(await host.run('logs', 'bad', 'a line', 60_000), '')
+    t.is(lines.length, 101)
+    t.is(lines[99], 'logs: a line')
+    t.is(lines.splice(0)[100], 'logs: (further lines are left out)')
+  }
+  const ask = (size: number): Promise<string> => {
+    const text = Buffer.alloc(5, 'a')
+    text.writeInt32LE(size)
+    return host.run('answers', 'bad', text.toString('latin1'), 60_000)
+  }
+  // Sizes whose bytes are ASCII: the text is passed as UTF-8.
+  t.is((await ask(0x000f_7f7f)).length, 0x000f_7f7f)
+  t.true(MAX_TEXT < 0x0010_0001)
+  t.is(await codeOf(ask(0x0010_0001)), 'BAD_PLUGIN')
+  t.is(await codeOf(ask(0x0100_0000)), 'BAD_PLUGIN')
+  t.is(await host.run('answers', 'echo', 'still here', 60_000), 'still here')
+  host.close()
+})
+
 test('what is no plugin is not loaded, and the one before stays', async (t) => {
   const { PluginHost } = await load<Hosts>('host/plugin-host.mjs')
   const { MAX_MODULE } = await load<Protocol>('host/protocol.mjs')
@@ -187,19 +225,23 @@ async function startBroker(): Promise<{
   const { HostBroker } = await load<Brokers>('host/broker.mjs')
   const hosts: ChildProcess[] = []
   const lines: unknown[] = []
-  const broker = new HostBroker((): brokers.HostProcess => {
-    const child = fork(join(copy, 'entry.mjs'), { serialization: 'advanced', execArgv: [] })
-    hosts.push(child)
-    return {
-      post: (message) => void (child.connected && child.send(message as object)),
-      onMessage: (listener) =>
-        void child.on('message', (message) =>
-          'line' in (message as object) ? lines.push(message) : listener(message),
-        ),
-      onExit: (listener) => void child.on('exit', listener),
-      kill: () => void child.kill('SIGKILL'),
-    }
-  })
+  const broker = new HostBroker(
+    () => {
+      const child = fork(join(copy, 'entry.mjs'), { serialization: 'advanced', execArgv: [] })
+      hosts.push(child)
+      const host: brokers.HostProcess = {
+        post: (message) => void (child.connected && child.send(message as object)),
+        onMessage: (listener) =>
+          void child.on('message', (message) =>
+            'line' in (message as object) ? lines.push(message) : listener(message),
+          ),
+        onExit: (listener) => void child.on('exit', listener),
+        kill: () => void child.kill('SIGKILL'),
+      }
+      return host
+    },
+    (name) => assert.fail(`${name} is lost`),
+  )
   return { broker, hosts, lines }
 }
 
@@ -258,12 +300,15 @@ test('a host that does not answer any more is ended, and its calls with it', asy
   const { HostBroker } = await load<Brokers>('host/broker.mjs')
   let exited = (): void => {}
   let kills = 0
-  const broker = new HostBroker(() => ({
-    post: () => {},
-    onMessage: () => {},
-    onExit: (listener) => (exited = listener),
-    kill: () => (kills++, exited()),
-  }))
+  const broker = new HostBroker(
+    () => ({
+      post: () => {},
+      onMessage: () => {},
+      onExit: (listener) => (exited = listener),
+      kill: () => (kills++, exited()),
+    }),
+    () => t.fail(),
+  )
   t.timeout(60_000)
   t.is(errorOf(await broker.list())?.code, 'HOST_GONE')
   t.is(kills, 1)
@@ -313,7 +358,7 @@ test('what is packaged has all that runs, and nothing else', async (t) => {
     )
   const expected = [
     ...['main', 'ipc', 'page', 'start-host', 'host-process'].map((name) => `/electron/${name}.mjs`),
-    ...['broker', 'plugin-host', 'protocol', 'serve'].map((name) => `/host/${name}.mjs`),
+    ...['broker', 'plugin-file', 'plugin-host', 'protocol', 'serve'].map((name) => `/host/${name}.mjs`),
     ...['index.html', 'renderer.css', 'renderer.js'].map((name) => `/renderer/${name}`),
     '/build/text.wasm',
     '/electron/preload.cjs',

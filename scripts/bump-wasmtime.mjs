@@ -7,12 +7,14 @@
  * - `--dry-run`: only says what would change.
  * - `--no-test`: changes the files, and runs nothing.
  */
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bumpCargo, bumpManifest, divided, planBump } from './lib/bump.mjs'
 import { releaseSection } from './lib/changelog.mjs'
 import { at, readJson, root, run, SetupError, writeJson } from './lib/project.mjs'
-import { vendor } from './lib/vendored.mjs'
+import { prepareVendored } from './lib/vendored.mjs'
 
 const USAGE = 'usage: npm run bump -- <version of Wasmtime> [--package <version>] [--dry-run] [--no-test]'
 const text = (name) => readFileSync(at(name), 'utf8')
@@ -35,18 +37,49 @@ async function checkCrates(crates) {
   }
 }
 
+/**
+ * The Cargo.lock that belongs to a Cargo.toml and to patched crates. It is made in a folder of its own: if a version
+ * does not fit, the project must be as it was, or the next bump would begin with half of this one.
+ *
+ * @param {string} cargoToml
+ * @param {Map<string, string>} patched Folders of the crates in `vendor/`.
+ * @param {string[]} names What is updated.
+ */
+async function lockOf(cargoToml, patched, names) {
+  const folder = mkdtempSync(join(tmpdir(), 'node-wasmtime-bump-'))
+  try {
+    mkdirSync(join(folder, 'src'))
+    writeFileSync(join(folder, 'src', 'lib.rs'), '')
+    writeFileSync(join(folder, 'Cargo.toml'), cargoToml)
+    cpSync(at('Cargo.lock'), join(folder, 'Cargo.lock'))
+    for (const [name, made] of patched) cpSync(made, join(folder, 'vendor', name), { recursive: true })
+    await cargo('update', '--manifest-path', join(folder, 'Cargo.toml'), ...names)
+    return readFileSync(join(folder, 'Cargo.lock'), 'utf8')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Makes all that can fail, and then writes all of it. */
 async function change(plan) {
   const { version, wasmtime, crates } = plan
   const today = new Date().toISOString().slice(0, 10)
   const changelog = releaseSection(text('CHANGELOG.md'), version, today, `Wasmtime ${wasmtime}.`)
-  writeFileSync(at('Cargo.toml'), bumpCargo(text('Cargo.toml'), plan))
-  await vendor()
-  await cargo('update', ...Object.keys(crates))
-  for (const folder of ['.', ...readdirSync(at('npm')).map((name) => `npm/${name}`)]) {
-    const path = at(folder, 'package.json')
-    writeJson(path, bumpManifest(readJson(path), version))
+  const cargoToml = bumpCargo(text('Cargo.toml'), plan)
+  const manifests = ['.', ...readdirSync(at('npm')).map((name) => `npm/${name}`)]
+    .map((folder) => at(folder, 'package.json'))
+    .concat(at('package-lock.json'))
+    .map((path) => [path, bumpManifest(readJson(path), version)])
+  const patched = await prepareVendored(wasmtime)
+  try {
+    const lock = await lockOf(cargoToml, patched.crates, Object.keys(crates))
+    patched.install()
+    writeFileSync(at('Cargo.toml'), cargoToml)
+    writeFileSync(at('Cargo.lock'), lock)
+  } finally {
+    patched.remove()
   }
-  writeJson(at('package-lock.json'), bumpManifest(readJson(at('package-lock.json')), version))
+  for (const [path, manifest] of manifests) writeJson(path, manifest)
   writeFileSync(at('CHANGELOG.md'), changelog)
   const several = divided(text('Cargo.lock'))
   if (several.length > 0) {

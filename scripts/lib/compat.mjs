@@ -22,15 +22,22 @@ export function checkNames() {
 
 /** Runs one check. Gives `{ name, ok, why, output }`. */
 export function runCheck(name, binary, flags) {
+  return runProgram(name, at('__test__', 'compat', `${name}.mjs`), binary, flags, TIMEOUT_MS)
+}
+
+/** Runs a program that prints `ok` as its last line, and is ended after some milliseconds. */
+export function runProgram(name, file, binary, flags, timeoutMs) {
   return new Promise((resolve) => {
-    const file = at('__test__', 'compat', `${name}.mjs`)
     const env = { ...process.env, NO_COLOR: '1' }
     const child = spawn(binary, [...flags, file], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
-    let [stdout, stderr, timedOut] = ['', '', false]
+    let [stdout, stderr] = ['', '']
     const timer = setTimeout(() => {
-      timedOut = true
       child.kill('SIGKILL')
-    }, TIMEOUT_MS)
+      // What the program has started may live on and hold its pipes, so 'close' need not come.
+      child.stdout.destroy()
+      child.stderr.destroy()
+      end('did not end')
+    }, timeoutMs)
     child.stdout.setEncoding('utf8').on('data', (chunk) => (stdout += chunk))
     child.stderr.setEncoding('utf8').on('data', (chunk) => (stderr += chunk))
     const end = (why) => {
@@ -39,8 +46,7 @@ export function runCheck(name, binary, flags) {
     }
     child.on('error', (error) => end(error.message))
     child.on('close', (code, signal) => {
-      if (timedOut) end('did not end')
-      else if (signal !== null) end(`was ended by ${signal}`)
+      if (signal !== null) end(`was ended by ${signal}`)
       else if (code !== 0) end(`ended with status ${code}`)
       else if (!/(?:^|\n)ok\n$/.test(stdout)) end('ended before it had checked everything')
       else end(undefined)

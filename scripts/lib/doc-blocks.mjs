@@ -4,6 +4,8 @@ import { basename } from 'node:path'
 
 import { parseSync } from 'oxc-parser'
 
+import { freeNames } from './free-names.mjs'
+
 /**
  * What blocks may use without saying where it comes from, besides all that the package exports: the surroundings that the
  * text speaks of.
@@ -20,7 +22,7 @@ const surroundings = {
   signal: 'AbortSignal',
 }
 
-/** What of them a block can be run with. */
+/** What of them a block can be run with. The others differ from text to text: a guest has the exports that one is about. */
 const runnable = new Set(['runtime'])
 
 /**
@@ -31,7 +33,8 @@ const runnable = new Set(['runtime'])
  * @property {boolean} isCommonJs Whether it calls `require`.
  * @property {string[]} names What it uses of the package's exports without importing it.
  * @property {string[]} given What it uses of the surroundings.
- * @property {boolean} canRun Whether it needs nothing that is not there.
+ * @property {string} heading The one that it stands under.
+ * @property {string[]} obstacles Why it cannot be run by itself: what it uses of the surroundings, `TypeScript`, or `no-run`.
  */
 
 /**
@@ -47,54 +50,33 @@ export function blocksOf(path, exported) {
     const line = text.slice(0, match.index).split('\n').length
     const language = tag === 'ts' || tag === 'typescript' ? 'ts' : 'js'
     const code = body.replaceAll(new RegExp(`^${indent}`, 'gm'), '')
-    blocks.push(analyse({ name: `${basename(path)}:${line}`, language, code, info: info.trim() }, exported))
+    const prose = text.slice(0, match.index).replaceAll(/^ *```[^]*?^ *```$/gm, '')
+    const heading = /^#+ (.*)$/.exec(prose.match(/^#+ .*$/gm)?.at(-1) ?? '')?.[1] ?? ''
+    blocks.push(analyse({ name: `${basename(path)}:${line}`, heading, language, code, info: info.trim() }, exported))
   }
   return blocks
 }
 
-function analyse({ name, language, code, info }, exported) {
+function analyse({ name, heading, language, code, info }, exported) {
   const { program, errors } = parseSync(`block.${language === 'ts' ? 'mts' : 'mjs'}`, code, { sourceType: 'module' })
   if (errors.length > 0) throw new Error(`${name}: ${errors[0].message}`)
-  const declared = new Set()
-  for (const node of program.body) addDeclared(node, declared)
-  const used = new Set()
-  collect(program, used)
-  const missing = (names) => names.filter((known) => used.has(known) && !declared.has(known))
+  const free = freeNames(program)
+  const missing = (names) => names.filter((known) => free.has(known))
   const given = missing(Object.keys(surroundings))
   return {
     name,
+    heading,
     language,
     code,
-    isCommonJs: used.has('require') && !declared.has('require'),
+    isCommonJs: free.has('require'),
     names: missing(exported),
     given,
-    // `no-run` is for what would go on for ever, or needs a file or a network.
-    canRun: info !== 'no-run' && language === 'js' && given.every((known) => runnable.has(known)),
-  }
-}
-
-/** The names that a statement at the top declares. */
-function addDeclared(node, names) {
-  const declaration = node.type === 'ExportNamedDeclaration' ? node.declaration : node
-  if (declaration?.type === 'ImportDeclaration') {
-    for (const { local } of declaration.specifiers) names.add(local.name)
-  } else if (declaration?.type === 'VariableDeclaration') {
-    for (const { id } of declaration.declarations) collect(id, names)
-  } else if (declaration?.id != null) names.add(declaration.id.name)
-}
-
-/** All identifiers in a tree that are not names of properties. */
-function collect(node, names) {
-  if (Array.isArray(node)) {
-    for (const item of node) collect(item, names)
-    return
-  }
-  if (node === null || typeof node !== 'object') return
-  if (node.type === 'Identifier') names.add(node.name)
-  for (const [key, value] of Object.entries(node)) {
-    if (key === 'property' && node.type === 'MemberExpression' && !node.computed) continue
-    if (key === 'key' && node.type === 'Property' && !node.computed) continue
-    collect(value, names)
+    obstacles: [
+      // `no-run` is for what would go on for ever, or needs a file or a network.
+      ...(info === 'no-run' ? [info] : []),
+      ...(language === 'js' ? [] : ['TypeScript']),
+      ...given.filter((known) => !runnable.has(known)),
+    ],
   }
 }
 

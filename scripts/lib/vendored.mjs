@@ -9,32 +9,53 @@ import { at, run, SetupError } from './project.mjs'
 const left = new Set(['.cargo-ok', '.cargo_vcs_info.json', 'Cargo.lock', 'Cargo.toml.orig'])
 
 /**
+ * Makes the patched crates in a temporary folder; nothing in the project changes.
+ *
+ * @param {string} [version] That of Wasmtime; its internal crates have the same. Default is the one that Cargo.toml pins.
+ * @returns {Promise<{ crates: Map<string, string>, install: () => void, remove: () => void }>} Their names, and the folders
+ * where they are. `install` puts them into `vendor/`; `remove` takes the temporary folder away.
+ */
+export async function prepareVendored(version = pinnedVersion()) {
+  const folder = mkdtempSync(join(tmpdir(), 'node-wasmtime-vendor-'))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  /** @type {Map<string, string>} */
+  const crates = new Map()
+  try {
+    for (const name of vendored()) crates.set(name, await patchedCrate(name, version, join(folder, name)))
+  } catch (error) {
+    remove()
+    throw error
+  }
+  function install() {
+    for (const [name, made] of crates) {
+      rmSync(at('vendor', name), { recursive: true, force: true })
+      cpSync(made, at('vendor', name), { recursive: true })
+    }
+  }
+  return { crates, install, remove }
+}
+
+/**
  * Makes the crates in `vendor/` anew, for the version that Cargo.toml pins.
  *
  * @param {{ check?: boolean }} [options] `check`: changes nothing, and throws if one would change.
  * @returns {Promise<string[]>} The names of the crates.
  */
 export async function vendor({ check = false } = {}) {
-  const names = vendored()
-  for (const name of names) {
-    const folder = mkdtempSync(join(tmpdir(), 'node-wasmtime-vendor-'))
-    try {
-      const made = await patchedCrate(name, folder)
-      const target = at('vendor', name)
-      if (check) {
-        const found = differences(made, target)
-        if (found.length === 0) continue
-        throw new SetupError(
-          `vendor/${name} is not what is published with its patch: ${found.join(', ')}. Change the patch, and run \`npm run vendor\`.`,
-        )
-      }
-      rmSync(target, { recursive: true, force: true })
-      cpSync(made, target, { recursive: true })
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
+  const { crates, install, remove } = await prepareVendored()
+  try {
+    if (!check) install()
+    for (const [name, made] of crates) {
+      const found = differences(made, at('vendor', name))
+      if (found.length === 0) continue
+      throw new SetupError(
+        `vendor/${name} is not what is published with its patch: ${found.join(', ')}. Change the patch, and run \`npm run vendor\`.`,
+      )
     }
+  } finally {
+    remove()
   }
-  return names
+  return [...crates.keys()]
 }
 
 /** The names of the crates that have a patch. */
@@ -44,7 +65,7 @@ function vendored() {
     .map((file) => file.slice(0, -'.patch'.length))
 }
 
-/** The version of Wasmtime that Cargo.toml pins; its internal crates have the same. */
+/** The version of Wasmtime that Cargo.toml pins. */
 function pinnedVersion() {
   const match = /^wasmtime = \{ version = "=([^"]+)"/m.exec(readFileSync(at('Cargo.toml'), 'utf8'))
   if (match === null) throw new SetupError('Cargo.toml pins no version of wasmtime')
@@ -55,11 +76,11 @@ function pinnedVersion() {
  * Makes a patched crate in a folder.
  *
  * @param {string} name
- * @param {string} folder An empty folder.
+ * @param {string} version
+ * @param {string} folder It is made.
  * @returns {Promise<string>} Where in the folder the crate is.
  */
-async function patchedCrate(name, folder) {
-  const version = pinnedVersion()
+async function patchedCrate(name, version, folder) {
   // A package of its own that depends on what is published: in the project itself the patched one takes its place.
   const probe = join(folder, 'probe')
   mkdirSync(join(probe, 'src'), { recursive: true })
@@ -69,12 +90,10 @@ async function patchedCrate(name, folder) {
     `[package]\nname = "probe"\nversion = "0.0.0"\nedition = "2024"\n\n[dependencies]\n${name} = "=${version}"\n\n[workspace]\n`,
   )
   const manifest = join(probe, 'Cargo.toml')
-  const { code, output } = await run('cargo', ['metadata', '--format-version', '1', '--manifest-path', manifest], {
-    capture: true,
-  })
-  const start = output.indexOf('{"packages"')
-  if (code !== 0 || start === -1) throw new SetupError(`cargo cannot fetch ${name} ${version}:\n${output.trim()}`)
-  const { packages } = JSON.parse(output.slice(start))
+  const args = ['metadata', '--format-version', '1', '--manifest-path', manifest]
+  const { code, output, stdout } = await run('cargo', args, { capture: true })
+  if (code !== 0) throw new SetupError(`cargo cannot fetch ${name} ${version}:\n${output.trim()}`)
+  const { packages } = JSON.parse(stdout)
   const source = dirname(packages.find((item) => item.name === name).manifest_path)
   const target = join(folder, name)
   cpSync(source, target, { recursive: true, filter: (path) => !left.has(path.slice(source.length + 1)) })

@@ -1,11 +1,10 @@
 // What the renderer may ask. Each message is checked twice: who sent it, and what is in it.
 
-import { readFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { BrowserWindow, dialog, ipcMain } from 'electron/main'
+import { readPlugin } from '../host/plugin-file.mjs'
 import {
   CodedError,
-  MAX_MODULE,
   checkFunction,
   checkId,
   checkName,
@@ -96,8 +95,7 @@ async function load(broker, event) {
   })
   const [path] = filePaths
   if (path === undefined) return { ok: true, value: undefined }
-  const bytes = await readFile(path)
-  if (bytes.length > MAX_MODULE) throw new CodedError('BAD_REQUEST', `a plugin may have ${MAX_MODULE} bytes`)
+  const bytes = await readPlugin(path)
   const name = basename(path, extname(path))
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')

@@ -15,7 +15,9 @@ const OWN = [['text', '../build/text.wasm']]
 app.enableSandbox()
 registerScheme()
 
-const broker = new HostBroker(startHost)
+const broker = new HostBroker(startHost, (name, { message }) => {
+  console.error(`the plugin ${name} is lost: ${message}`)
+})
 app.on('will-quit', () => broker.close())
 app.on('child-process-gone', (_, { serviceName, reason, exitCode }) => {
   if (serviceName === 'plugin host') console.error(`the plugin host is gone: ${reason}, ${exitCode}`)
@@ -38,7 +40,7 @@ servePage()
 session.defaultSession.setPermissionRequestHandler((_contents, _permission, decide) => decide(false))
 registerIpc(broker)
 for (const [name = '', file = ''] of OWN) {
-  const result = await broker.load(name, await readFile(new URL(file, import.meta.url)))
+  const result = await broker.loadOwn(name, await readFile(new URL(file, import.meta.url)))
   if (!result.ok) console.error(`the plugin ${name} is not loaded: ${result.error.message}`)
 }
 openWindow()

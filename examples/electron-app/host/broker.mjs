@@ -2,9 +2,9 @@
 // any more, calls that were under way fail, a new one is started, and the plugins are loaded again. It knows the process
 // through a few functions only, so it can be tested in plain Node.js.
 
-import { CodedError, plainError } from './protocol.mjs'
+import { CodedError, checkName, plainError } from './protocol.mjs'
 
-/** @import { PluginInfo, Reply, Result } from './protocol.mjs' */
+/** @import { PlainError, PluginInfo, Reply, Result } from './protocol.mjs' */
 
 /**
  * A host process.
@@ -29,8 +29,12 @@ const LONGEST_PAUSE = 30_000
 /** Milliseconds that a host must have lived to count as one that works. */
 const STABLE = 10_000
 
+/** The code of calls that have no host, or lose it. */
+const GONE = 'HOST_GONE'
+
 export class HostBroker {
   #start
+  #onLost
   /** @type {HostProcess | undefined} */
   #host
   #startedAt = 0
@@ -43,12 +47,44 @@ export class HostBroker {
   #waiting = new Map()
   /** What is to be loaded again. @type {Map<string, Uint8Array>} */
   #modules = new Map()
+  /** Names of the app's own plugins. @type {Set<string>} */
+  #own = new Set()
   /** Until a new host has loaded the plugins again, other calls wait. @type {Promise<unknown>} */
   #reloaded = Promise.resolve()
 
-  /** @param {() => HostProcess} start Starts a host process. */
-  constructor(start) {
+  /**
+   * @param {() => HostProcess} start Starts a host process.
+   * @param {(name: string, error: PlainError) => void} onLost Is told of each plugin that a new host could not load again. It is
+   * forgotten then.
+   */
+  constructor(start, onLost) {
     this.#start = start
+    this.#onLost = onLost
+  }
+
+  /**
+   * Loads a plugin that comes with the app. No other one can have its name from now on, whether it can be loaded or not.
+   *
+   * @param {string} name
+   * @param {Uint8Array} bytes
+   * @returns {Promise<Result>}
+   */
+  loadOwn(name, bytes) {
+    this.#own.add(checkName(name))
+    return this.#load(name, bytes)
+  }
+
+  /**
+   * Loads a plugin of the user's, in place of the one that had its name.
+   *
+   * @param {string} name
+   * @param {Uint8Array} bytes
+   * @returns {Promise<Result>}
+   */
+  async load(name, bytes) {
+    // Users trust the app's own plugins by their names.
+    if (this.#own.has(name)) return refusal('BAD_REQUEST', `the app has a plugin of its own called ${name}`)
+    return this.#load(name, bytes)
   }
 
   /**
@@ -56,7 +92,9 @@ export class HostBroker {
    * @param {Uint8Array} bytes
    * @returns {Promise<Result>}
    */
-  async load(name, bytes) {
+  async #load(name, bytes) {
+    // Or else the version before, which is loaded again just now, could take its place.
+    await this.#ready()
     const result = await this.#call('load', [name, bytes], COMPILING)
     if (result.ok) this.#modules.set(name, bytes)
     return result
@@ -82,8 +120,10 @@ export class HostBroker {
   }
 
   /** @param {string} name @returns {Promise<Result>} */
-  unload(name) {
+  async unload(name) {
     this.#modules.delete(name)
+    // What is loaded again just now can be unloaded only when it is there.
+    await this.#ready()
     return this.#call('unload', [name], PATIENCE)
   }
 
@@ -102,7 +142,7 @@ export class HostBroker {
    */
   #call(method, args, patience, signal) {
     const host = this.#hostNow()
-    if (host === undefined) return Promise.resolve(gone('the plugin host has failed, and is about to be started again'))
+    if (host === undefined) return Promise.resolve(refusal(GONE, 'the plugin host is about to be started again'))
     const id = this.#nextId++
     return new Promise((resolve) => {
       const cancel = () => host.post({ cancel: id })
@@ -137,15 +177,25 @@ export class HostBroker {
       this.#waiting.get(id)?.(result)
     })
     host.onExit(() => this.#exited())
-    this.#reloaded = Promise.all(
-      [...this.#modules].map(([name, bytes]) => this.#call('load', [name, bytes], COMPILING)),
-    )
+    this.#reloaded = Promise.all([...this.#modules].map(([name, bytes]) => this.#reload(name, bytes)))
     return host
+  }
+
+  /**
+   * @param {string} name
+   * @param {Uint8Array} bytes
+   */
+  async #reload(name, bytes) {
+    const result = await this.#call('load', [name, bytes], COMPILING)
+    // If this host has died as well, the next one tries again.
+    if (result.ok || result.error.code === GONE || this.#modules.get(name) !== bytes) return
+    this.#modules.delete(name)
+    this.#onLost(name, result.error)
   }
 
   #exited() {
     this.#host = undefined
-    const result = gone('the plugin host has ended in the middle of the call')
+    const result = refusal(GONE, 'the plugin host has ended in the middle of the call')
     for (const settle of this.#waiting.values()) settle(result)
     if (this.#closed) return
     this.#pause = performance.now() - this.#startedAt > STABLE ? FIRST_PAUSE : Math.min(2 * this.#pause, LONGEST_PAUSE)
@@ -156,7 +206,11 @@ export class HostBroker {
   }
 }
 
-/** @param {string} message @returns {Result} */
-function gone(message) {
-  return { ok: false, error: plainError(new CodedError('HOST_GONE', message)) }
+/**
+ * @param {string} code
+ * @param {string} message
+ * @returns {Result}
+ */
+function refusal(code, message) {
+  return { ok: false, error: plainError(new CodedError(code, message)) }
 }

@@ -2,15 +2,21 @@
 // in plain Node.js, and could as well serve another kind of app.
 
 import { Runtime } from 'node-wasmtime'
-import { CodedError, checkBytes, checkFunction, checkName, checkText, checkTimeout } from './protocol.mjs'
+import { CodedError, MAX_TEXT, checkBytes, checkFunction, checkName, checkText, checkTimeout } from './protocol.mjs'
 
-/** @import { CompiledModule, ModuleInstance } from 'node-wasmtime' */
+/** @import { CompiledModule, Memory, ModuleInstance } from 'node-wasmtime' */
 /** @import { PluginInfo } from './protocol.mjs' */
 
 const MIB = 1024 * 1024
 
 /** Bytes of memory that a call may have. */
 const MEMORY = 64 * MIB
+
+/** Lines that a call may log, and bytes of each. What is above is left out: a plugin must not fill disks or keep the app busy. */
+const MAX_LINES = 100
+const MAX_LINE = 1000
+
+/** What host functions know of a call. @typedef {{ plugin: string, lines: number }} Caller */
 
 /**
  * A plugin exports its memory, `alloc(size) -> address`, and functions that take a text as address and length and return
@@ -37,9 +43,11 @@ export class PluginHost {
       .newFunctionBuilder()
       .withModuleFunc(
         (guest, at, length) => {
-          const line = guest.memory?.readString(at >>> 0, Math.min(length >>> 0, 1000))
+          const caller = /** @type {Caller} */ (guest.context)
+          if (caller.lines++ > MAX_LINES) return
+          const line = guest.memory?.readString(at >>> 0, Math.min(length >>> 0, MAX_LINE))
           if (line === undefined) throw new CodedError('BAD_PLUGIN', 'it logged what is not in its memory')
-          log(String(guest.context), line)
+          log(caller.plugin, caller.lines > MAX_LINES ? '(further lines are left out)' : line)
         },
         ['i32', 'i32'],
         [],
@@ -103,9 +111,7 @@ export class PluginHost {
       const at = (await instance.exportedFunction('alloc')?.callAsyncWith(stop(), input.length)) >>> 0
       if (!instance.memory?.write(at, input)) throw new CodedError('BAD_PLUGIN', 'its alloc gave no memory of its own')
       const packed = await instance.exportedFunction(wanted)?.callAsyncWith(stop(), at, input.length)
-      const output = instance.memory.readString(Number(packed >> 32n) >>> 0, Number(packed & 0xffff_ffffn))
-      if (output === undefined) throw new CodedError('BAD_PLUGIN', 'it returned a text that is not in its memory')
-      return output
+      return readAnswer(instance.memory, Number(packed >> 32n) >>> 0, Number(packed & 0xffff_ffffn))
     } finally {
       instance.close()
     }
@@ -129,13 +135,29 @@ export class PluginHost {
 
   /**
    * @param {CompiledModule} compiled
-   * @param {string} context The plugin's name, for host functions.
+   * @param {string} plugin Its name, for host functions.
    * @param {{ timeoutMs: number, signal?: AbortSignal }} stop
    * @returns {Promise<ModuleInstance>}
    */
-  #instantiate(compiled, context, stop) {
+  #instantiate(compiled, plugin, stop) {
+    /** @type {Caller} */
+    const context = { plugin, lines: 0 }
     return this.#runtime.instantiateAsync(compiled, { name: '', context, startFunctions: ['_initialize'], ...stop })
   }
+}
+
+/**
+ * @param {Memory} memory
+ * @param {number} at
+ * @param {number} length In bytes, of which a character has three at most.
+ */
+function readAnswer(memory, at, length) {
+  const tooLong = () => new CodedError('BAD_PLUGIN', `it returned a text of more than ${MAX_TEXT} characters`)
+  if (length > 3 * MAX_TEXT) throw tooLong()
+  const output = memory.readString(at, length)
+  if (output === undefined) throw new CodedError('BAD_PLUGIN', 'it returned a text that is not in its memory')
+  if (output.length > MAX_TEXT) throw tooLong()
+  return output
 }
 
 /** @param {CompiledModule} compiled */

@@ -4,8 +4,8 @@
 /** Plugins have names that can stand in a list, a log and a file name. */
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/
 
-/** Characters of a text that a plugin works on. */
-const MAX_TEXT = 1024 * 1024
+/** Characters of a text that a plugin works on, and of the one that it answers with. */
+export const MAX_TEXT = 1024 * 1024
 
 /** Bytes of a plugin's file: the time that compiling takes grows with them. */
 export const MAX_MODULE = 16 * 1024 * 1024
