@@ -2,6 +2,7 @@
 
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { PluginFault } from './outcome.mjs'
+import { ResponseBody } from './response-body.mjs'
 
 /** @import { IncomingHttpHeaders } from 'node:http' */
 /** @import { Log } from './log.mjs' */
@@ -47,9 +48,7 @@ export class Exchange {
   #deadline
   /** @type {Map<string, string>} */
   #headers = new Map()
-  /** @type {Uint8Array[]} */
-  #chunks = []
-  #size = 0
+  #body
   #status = 200
   #fetches = 0
   #logLines = 0
@@ -70,6 +69,7 @@ export class Exchange {
     this.#deadline = deadline
     this.#request = request
     this.#allowance = allowance
+    this.#body = new ResponseBody(allowance.responseBytes)
   }
 
   /** Milliseconds until its deadline. */
@@ -110,7 +110,7 @@ export class Exchange {
   }
 
   get body() {
-    return this.#chunks.length === 1 && this.#chunks[0] !== undefined ? this.#chunks[0] : Buffer.concat(this.#chunks)
+    return this.#body.bytes
   }
 
   /**
@@ -134,13 +134,9 @@ export class Exchange {
     this.#headers.set(key, value)
   }
 
-  /** @param {Uint8Array} bytes */
-  write(bytes) {
-    this.#size += bytes.length
-    if (this.#size > this.#allowance.responseBytes) {
-      throw new PluginFault('misuse', `a response may have ${this.#allowance.responseBytes} bytes`)
-    }
-    this.#chunks.push(bytes)
+  /** Room for the next bytes of the response's body. @param {number} length */
+  append(length) {
+    return this.#body.append(length)
   }
 
   /** Counts a request that the plugin makes; false if it has made as many as it may. */

@@ -46,7 +46,7 @@ export function defineHostFunctions(runtime, { store, outbound }) {
     )
     .export('response_header')
     .newFunctionBuilder()
-    .withModuleFunc((guest, at, length) => exchangeOf(guest).write(take(guest, at, length)), ['i32', 'i32'], [])
+    .withModuleFunc(write, ['i32', 'i32'], [])
     .export('response_write')
     .newFunctionBuilder()
     .withModuleFunc(log, ['i32', 'i32', 'i32'], [])
@@ -107,6 +107,20 @@ function take(guest, at, length) {
   const bytes = guest.memory?.read(at >>> 0, length >>> 0)
   if (bytes === undefined) throw new PluginFault('misuse', `${length >>> 0} bytes at ${at >>> 0} are not in its memory`)
   return bytes
+}
+
+/**
+ * Copies bytes out of the plugin's memory into the response.
+ *
+ * @param {ModuleInstance} guest
+ * @param {number} at
+ * @param {number} length
+ */
+function write(guest, at, length) {
+  const room = exchangeOf(guest).append(length >>> 0)
+  if (room.length > 0 && !guest.memory?.readInto(at >>> 0, room)) {
+    throw new PluginFault('misuse', `${room.length} bytes at ${at >>> 0} are not in its memory`)
+  }
 }
 
 /**
