@@ -31,6 +31,9 @@ const over = new Error('the request is over')
 /** Milliseconds after which one who was turned away may come again. */
 const RETRY = 1000
 
+/** Milliseconds that requests which were stopped have left to tell their clients so. */
+const FAREWELL_MS = 500
+
 /**
  * @typedef {object} Parts
  * @property {PluginHost} host
@@ -84,23 +87,29 @@ export class PluginServer {
   /**
    * Takes no more connections, and ends when the last request has its answer.
    *
-   * @param {number} graceMs What is not done after so many milliseconds is stopped.
+   * @param {number} graceMs What is not done after so many milliseconds is stopped. A client that has not sent all of its
+   * request, or does not read its answer, would keep the server from ending: its connection is closed soon after.
    */
   async stop(graceMs) {
     this.#stopping = true
     const closed = once(this.#server, 'close')
     this.#server.close()
-    const timer = setTimeout(() => {
-      const reason = new StopError({
-        name: 'shutdown',
-        status: 503,
-        message: 'the server shuts down',
-        retryAfterMs: RETRY,
-      })
-      for (const controller of this.#requests) controller.abort(reason)
+    let timer = setTimeout(() => {
+      this.#abortRequests()
+      timer = setTimeout(() => this.#server.closeAllConnections(), FAREWELL_MS)
     }, graceMs)
     await closed
     clearTimeout(timer)
+  }
+
+  #abortRequests() {
+    const reason = new StopError({
+      name: 'shutdown',
+      status: 503,
+      message: 'the server shuts down',
+      retryAfterMs: RETRY,
+    })
+    for (const controller of this.#requests) controller.abort(reason)
   }
 
   /**
