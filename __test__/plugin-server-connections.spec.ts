@@ -66,3 +66,39 @@ test('the server ends though a client does not read its answer', async (t) => {
   await stopped
   t.is(world.lines.at(-1)?.message, 'service has ended')
 })
+
+test('a client that does not send its header in time is turned away', async (t) => {
+  const world = await startWorld(t, {}, { bodyTimeoutMs: 200 })
+  t.timeout(BOUND)
+  const socket = await dial(t, world)
+  let received = ''
+  socket.setEncoding('utf8').on('data', (text: string) => (received += text))
+  socket.write(HALF)
+  await once(socket, 'close')
+  t.regex(received, /^HTTP\/1\.1 408 /)
+})
+
+test('there are no more connections than may be', async (t) => {
+  const world = await startWorld(t, {}, { maxConnections: 2 })
+  t.timeout(BOUND)
+  const sockets = [await dial(t, world), await dial(t, world)]
+  const third = await dial(t, world)
+  await once(third.resume(), 'close')
+  t.true(sockets.every(({ readyState }) => readyState === 'open'))
+  // One that leaves makes room.
+  sockets[0]?.destroy()
+  const asked = async (): Promise<number> => (await world.client.request('/app').catch(() => ({ status: 0 }))).status
+  let status = 0
+  while (status === 0) status = await asked()
+  t.is(status, 404)
+})
+
+test('what is for operators is on this machine only, whoever the plugins are for', async (t) => {
+  const world = await startWorld(t, {}, { address: '0.0.0.0' })
+  t.is(new URL(world.service.url).hostname, '0.0.0.0')
+  t.is(new URL(world.service.adminUrl).hostname, '127.0.0.1')
+  t.is((await world.client.admin('/healthz')).status, 200)
+  const other = await startWorld(t, {}, { adminAddress: '0.0.0.0' })
+  t.is(new URL(other.service.url).hostname, '127.0.0.1')
+  t.is(new URL(other.service.adminUrl).hostname, '0.0.0.0')
+})

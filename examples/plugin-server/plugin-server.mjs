@@ -59,10 +59,17 @@ export class PluginServer {
     this.#config = config
     this.#parts = parts
     this.#queue = new RequestQueue(config.maxRunning, config.maxWaiting)
+    const { bodyTimeoutMs } = config
     this.#server = createServer(
-      { headersTimeout: config.bodyTimeoutMs, requestTimeout: 2 * config.bodyTimeoutMs },
+      {
+        headersTimeout: bodyTimeoutMs,
+        requestTimeout: 2 * bodyTimeoutMs,
+        // How often it looks whether a time is over. Left out, it does so every 30 seconds.
+        connectionsCheckingInterval: Math.min(1000, bodyTimeoutMs),
+      },
       (request, response) => void this.#serve(request, response),
     )
+    this.#server.maxConnections = config.maxConnections
   }
 
   async listen() {
