@@ -11,7 +11,7 @@ import test from 'ava'
 import { wat2wasm } from '../index.mjs'
 
 import { until } from './support/async.ts'
-import { type World, buildPlugins, startWorld } from './support/plugin-service.ts'
+import { type World, buildPlugins, slowToCompile, startWorld } from './support/plugin-service.ts'
 
 test.before(buildPlugins)
 
@@ -399,7 +399,7 @@ test('a plugin that was made to compile for hours is refused, and the server goe
   const cache = join(tmpdir(), `plugin-server-slow-${process.pid}`)
   t.teardown(() => rmSync(cache, { recursive: true }))
   const world = await startWorld(t, { app: saying('version 1') }, { cache, compileTimeoutMs: 12_000 })
-  world.put('app', wat2wasm(slowToCompile(200_000)))
+  world.put('app', slowToCompile())
   const failed = world.client.untilMetrics('plugin_reloads_total{plugin="app",result="failed"} 1')
   t.is((await world.client.request('/app')).text, 'version 1')
   await failed
@@ -482,11 +482,6 @@ test('the metrics are what Prometheus reads', async (t) => {
   t.true(lines.includes('plugin_request_seconds_bucket{plugin="hello",le="+Inf"} 3'))
   t.is((await world.client.admin('/other')).status, 404)
 })
-
-/** The time that it takes grows with the square of the number of loops. */
-function slowToCompile(loops: number): string {
-  return `(module (func (export "handle") (local i32) ${'(loop (br_if 0 (local.get 0)))'.repeat(loops)}))`
-}
 
 /** A plugin that says one thing. */
 function saying(text: string): string {
