@@ -76,3 +76,41 @@ test('a response may be as long as the limit, and no byte longer', async (t) => 
   await t.throwsAsync(run(t, writing(...sizes, 1), 3000), { message: /a response may have 3000 bytes/ })
   t.is((await run(t, writing(), 0)).body.length, 0)
 })
+
+/** Hands over more than there is in its memory, so that an attempt to copy it shows: that would be another failure. */
+const tooLong = (name: string, parameters: string, call: string): string => `(module
+  (import "host" "${name}" (func $call ${parameters}))
+  (import "host" "response_status" (func $status (param i32)))
+  (memory (export "memory") 1)
+  (func (export "handle") ${call}))`
+
+test('what is too long is refused before it is copied', async (t) => {
+  const four = '(param i32 i32 i32 i32)'
+  const header = (sizes: readonly [number, number]): string =>
+    tooLong(
+      'response_header',
+      four,
+      `(call $call (i32.const 0) (i32.const ${sizes[0]}) (i32.const 0) (i32.const ${sizes[1]}))`,
+    )
+  for (const sizes of [
+    [5, -1],
+    [-1, 5],
+    [-1, -1],
+    [4000, 97],
+  ] as const) {
+    await t.throwsAsync(run(t, header(sizes)), { message: /a header may have 4096 bytes/ }, `${sizes}`)
+  }
+  const write = tooLong('response_write', '(param i32 i32)', '(call $call (i32.const 0) (i32.const -1))')
+  await t.throwsAsync(run(t, write), { message: /a response may have/ })
+  const fetch = tooLong('fetch', '(param i32 i32) (result i32)', '(drop (call $call (i32.const 0) (i32.const -1)))')
+  await t.throwsAsync(run(t, fetch), { message: /a URL may have 8192 bytes/ })
+  const set = (length: number): string =>
+    tooLong(
+      'kv_set',
+      `${four} (result i32)`,
+      `(call $status (i32.add (i32.const 200)
+        (call $call (i32.const 0) (i32.const 1) (i32.const 0) (i32.const ${length}))))`,
+    )
+  t.is((await run(t, set(-1))).status, 200)
+  t.is((await run(t, set(100))).status, 201)
+})

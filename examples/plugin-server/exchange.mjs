@@ -7,25 +7,46 @@ import { ResponseBody } from './response-body.mjs'
 /** @import { IncomingHttpHeaders } from 'node:http' */
 /** @import { Log } from './log.mjs' */
 
-/** What is between the client and the server only, or would let a plugin act in the name of the client elsewhere. */
-const withheld = new Set(['authorization', 'cookie', 'proxy-authorization', 'connection', 'upgrade'])
-
-/** What the server says itself. */
-const reserved = new Set([
-  'connection',
+/**
+ * What plugins see of a request's headers. A list of what they do not see would miss one some day: a proxy's or a single
+ * sign-on's header that says who the client is.
+ */
+const passedOn = new Set([
+  'accept',
+  'accept-language',
   'content-length',
-  'date',
-  'keep-alive',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
+  'content-type',
+  'if-modified-since',
+  'if-none-match',
+  'range',
+  'user-agent',
 ])
+
+/**
+ * What plugins may say about their own response. Others would hold for the whole origin, other plugins among them
+ * (cookies, `strict-transport-security`, `clear-site-data`), or are the server's own.
+ */
+const settable = new Set([
+  'cache-control',
+  'content-disposition',
+  'content-language',
+  'content-type',
+  'etag',
+  'expires',
+  'last-modified',
+  'location',
+  'retry-after',
+  'vary',
+])
+
+/** Beside those, plugins may set headers of their own. */
+const OWN = 'x-plugin-'
 
 /** Headers that a plugin may set. */
 const MAX_HEADERS = 32
 
-/** Characters of a header that a plugin sets. */
-const MAX_HEADER = 4096
+/** Bytes of a header that a plugin sets, its name and its value together. */
+export const MAX_HEADER = 4096
 
 /**
  * @typedef {object} Request
@@ -119,7 +140,7 @@ export class Exchange {
    */
   setHeader(name, value) {
     const key = name.toLowerCase()
-    if (reserved.has(key) || name.length + value.length > MAX_HEADER) {
+    if (!settable.has(key) && !key.startsWith(OWN)) {
       throw new PluginFault('misuse', `a plugin cannot set the header ${JSON.stringify(name.slice(0, 100))}`)
     }
     try {
@@ -154,7 +175,7 @@ export class Exchange {
 function headerLines(headers) {
   let lines = ''
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !withheld.has(name)) {
+    if (value !== undefined && passedOn.has(name)) {
       lines += `${name}: ${Array.isArray(value) ? value.join(', ') : value}\n`
     }
   }

@@ -272,8 +272,10 @@ export class PluginServer {
     const empty = status === 204 || status === 304
     response.writeHead(status, {
       'content-type': 'text/plain; charset=utf-8',
-      'x-content-type-options': 'nosniff',
       ...headers,
+      // Browsers take all plugins for one origin: what one answers must not run there with the others' rights.
+      'content-security-policy': 'sandbox',
+      'x-content-type-options': 'nosniff',
       'x-request-id': id,
       ...(empty ? {} : { 'content-length': Buffer.byteLength(body) }),
       // Kept alive, the connection would keep the server from closing.
