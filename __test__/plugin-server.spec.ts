@@ -335,14 +335,17 @@ const broken: Readonly<Record<string, readonly [source: string, reason: RegExp]>
   'memory of 64 bits': ['(module (memory i64 1) (func (export "handle")))', /CompileError/],
 }
 
-test('a broken version is reported, and the one before stays in service', async (t) => {
-  const world = await startWorld(t, { app: saying('version 1') }, { fuel: 1_000_000n })
+const brokenVersions = test.macro(async (t, cached: boolean) => {
+  const cache = cached && join(tmpdir(), `plugin-server-broken-${process.pid}`)
+  if (cache !== false) t.teardown(() => rmSync(cache, { recursive: true }))
+  const world = await startWorld(t, { app: saying('version 1') }, { fuel: 1_000_000n, cache })
   let failures = 0
   for (const [what, [source, reason]] of Object.entries(broken)) {
     world.put('app', source.startsWith('(') ? binary(source) : source)
     await world.client.untilMetrics(`plugin_reloads_total{plugin="app",result="failed"} ${++failures}`)
     const [app] = world.service.folder.describe()
     t.regex(app?.failure?.error ?? '', reason, what)
+    t.is(app?.failure?.retryMs, undefined, what)
     t.is((await world.client.request('/app')).text, 'version 1', what)
   }
   t.is(world.lines.filter(({ message }) => message === 'plugin is not loaded').length, failures)
@@ -352,6 +355,9 @@ test('a broken version is reported, and the one before stays in service', async 
   await until(() => world.service.folder.describe()[0]?.failure === undefined)
   t.is((await world.client.request('/app')).text, 'version 1')
 })
+
+test('a broken version is reported, and the one before stays in service', brokenVersions, false)
+test('so it is where another process compiles', brokenVersions, true)
 
 test('plugins come and go with their files', async (t) => {
   const world = await startWorld(t, { one: saying('one') })
