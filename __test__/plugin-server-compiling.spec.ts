@@ -83,13 +83,14 @@ test('compiling ends when it is told to', async (t) => {
 test('a process that compiles ends by itself when the server that started it is gone', async (t) => {
   t.timeout(60_000)
   const { maxRunning, memoryBytes, tableElements } = configure({ folder: '' })
-  const settings = { cache: cacheOf(t), maxRunning, memoryBytes, tableElements, compileTimeoutMs: 1500 }
+  const settings = { cache: cacheOf(t), maxRunning, memoryBytes, tableElements, compileTimeoutMs: 3000 }
   const child = spawn(process.execPath, [fileURLToPath(part('compile-process.mjs')), JSON.stringify(settings)], {
     stdio: ['pipe', 'ignore', 'inherit'],
   })
   t.teardown(() => child.kill('SIGKILL'))
   const ended = once(child, 'exit')
-  child.stdin.end(slowToCompile())
+  // On a busy machine it may end before it has read all.
+  child.stdin.on('error', () => {}).end(slowToCompile())
   await ended
   t.true(child.signalCode === 'SIGKILL' || process.platform === 'win32')
   t.not(child.exitCode, 0)

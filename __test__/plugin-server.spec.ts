@@ -203,7 +203,7 @@ test('a client that is too slow is turned away, and takes no place meanwhile', a
   const world = await startWorld(
     t,
     { notes: 'notes', hello: 'hello' },
-    { bodyTimeoutMs: 200, maxRunning: 1, maxWaiting: 0 },
+    { bodyTimeoutMs: 1000, maxRunning: 1, maxWaiting: 0 },
   )
   const socket = connect(Number(new URL(world.service.url).port), '127.0.0.1')
   socket.write('PUT /notes/a HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nthe beginning')
