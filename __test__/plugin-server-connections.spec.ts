@@ -79,7 +79,7 @@ test('a client that does not send its header in time is turned away', async (t) 
 })
 
 test('there are no more connections than may be', async (t) => {
-  const world = await startWorld(t, {}, { maxConnections: 2 })
+  const world = await startWorld(t, {}, { maxConnections: 2, bodyTimeoutMs: 60_000 })
   t.timeout(BOUND)
   const sockets = [await dial(t, world), await dial(t, world)]
   const third = await dial(t, world)
