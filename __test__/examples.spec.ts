@@ -141,7 +141,7 @@ const expectations: Readonly<Record<string, readonly string[]>> = {
     '4. The files change while the server runs\n',
     'GET /hello: 404 no such note\n',
     'GET /hello: 404 no such note\n',
-    'not loaded: hello: Error: CompileError: ',
+    'not loaded: hello: CompileError: ',
     '5. A plugin loops without an end, and 100 other requests come at once\n',
     'right answers: 100\n',
     'the client of the one that loops leaves: no answer\n',

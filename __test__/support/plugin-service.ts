@@ -79,3 +79,8 @@ export async function startWorld(
   })
   return { service: { ...service, stop }, client: new Client(service), folder, lines, put }
 }
+
+/** A module that takes hours to compile: the time grows with the square of the number of loops. */
+export function slowToCompile(loops = 200_000): Uint8Array {
+  return wat2wasm(`(module (func (export "handle") (local i32) ${'(loop (br_if 0 (local.get 0)))'.repeat(loops)}))`)
+}

@@ -26,9 +26,9 @@ export class AdminServer {
   }
 
   async listen() {
-    const { adminPort, address } = this.#config
-    await once(this.#server.listen(adminPort, address), 'listening')
-    return `http://${address}:${/** @type {AddressInfo} */ (this.#server.address()).port}`
+    const { adminPort, adminAddress } = this.#config
+    await once(this.#server.listen(adminPort, adminAddress), 'listening')
+    return `http://${adminAddress}:${/** @type {AddressInfo} */ (this.#server.address()).port}`
   }
 
   async stop() {

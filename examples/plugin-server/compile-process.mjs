@@ -2,11 +2,17 @@
 
 import { buffer } from 'node:stream/consumers'
 
-// In a project of your own: import { Runtime } from 'node-wasmtime'
-import { Runtime } from '../../index.mjs'
+// In a project of your own: import { CompileError, Runtime } from 'node-wasmtime'
+import { CompileError, Runtime } from '../../index.mjs'
+import { INVALID } from './compile-apart.mjs'
 import { engineOptions } from './engine-options.mjs'
 
-const runtime = new Runtime(engineOptions(JSON.parse(process.argv[2] ?? '')))
+const settings = JSON.parse(process.argv[2] ?? '')
+// The server ends it then. If the server is gone, nobody does. Compiling is off this thread, so the timer can fire; a
+// signal, because an exit would wait for the thread that compiles.
+setTimeout(() => process.kill(process.pid, 'SIGKILL'), settings.compileTimeoutMs).unref()
+
+const runtime = new Runtime(engineOptions(settings))
 try {
   await runtime.compileModule(await buffer(process.stdin))
   const { hits = 0, written = 0 } = runtime.stats().cache ?? {}
@@ -14,5 +20,5 @@ try {
   if (hits + written === 0) throw new Error('the cache cannot be used')
 } catch (error) {
   console.error(String(error).split('\n', 1)[0])
-  process.exitCode = 1
+  process.exitCode = error instanceof CompileError ? INVALID : 1
 }

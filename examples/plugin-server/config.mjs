@@ -15,7 +15,9 @@ const MIB = 1024 * KIB
  * @property {number} compileTimeoutMs Milliseconds that compiling a plugin may take.
  * @property {number} port 0 for any that is free.
  * @property {number} adminPort For metrics and health: not for the public.
- * @property {string} address What both listen on.
+ * @property {string} address What the port for requests listens on; `0.0.0.0` for the whole network.
+ * @property {string} adminAddress What the port for metrics and health listens on.
+ * @property {number} maxConnections Connections of clients at once, those that are idle among them. One more is closed.
  * @property {number} timeoutMs Milliseconds that a request may take once it is read: waiting, running, and what its host
  * functions do. A client may ask for less with `x-timeout-ms`.
  * @property {number} bodyTimeoutMs Milliseconds that a client has for sending its request.
@@ -34,6 +36,9 @@ const MIB = 1024 * KIB
  * @property {number} storeBytes Bytes that each plugin may keep.
  * @property {number} logLines Lines that a plugin may log in a request.
  * @property {number} debounceMs Milliseconds that files must be quiet before they are loaded.
+ * @property {number} retryMs Milliseconds after which a plugin is loaded again that failed for a reason of the machine's:
+ * compiling took too long, a disk was full. They double each time.
+ * @property {number} maximumRetryMs Milliseconds between such attempts at most.
  * @property {number} graceMs Milliseconds that requests have left when the server is to end.
  * @property {Level} logLevel
  * @property {BreakerOptions} breaker
@@ -46,6 +51,8 @@ const defaults = {
   port: 8080,
   adminPort: 9090,
   address: '127.0.0.1',
+  adminAddress: '127.0.0.1',
+  maxConnections: 1024,
   timeoutMs: 2000,
   bodyTimeoutMs: 5000,
   fuel: 500_000_000n,
@@ -62,6 +69,8 @@ const defaults = {
   storeBytes: MIB,
   logLines: 20,
   debounceMs: 100,
+  retryMs: 1000,
+  maximumRetryMs: 600_000,
   graceMs: 5000,
   logLevel: 'info',
   breaker: { window: 20, minimum: 5, share: 0.5, openMs: 500, maximumMs: 60_000 },

@@ -2,29 +2,51 @@
 
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { PluginFault } from './outcome.mjs'
+import { ResponseBody } from './response-body.mjs'
 
 /** @import { IncomingHttpHeaders } from 'node:http' */
 /** @import { Log } from './log.mjs' */
 
-/** What is between the client and the server only, or would let a plugin act in the name of the client elsewhere. */
-const withheld = new Set(['authorization', 'cookie', 'proxy-authorization', 'connection', 'upgrade'])
-
-/** What the server says itself. */
-const reserved = new Set([
-  'connection',
+/**
+ * What plugins see of a request's headers. A list of what they do not see would miss one some day: a proxy's or a single
+ * sign-on's header that says who the client is.
+ */
+const passedOn = new Set([
+  'accept',
+  'accept-language',
   'content-length',
-  'date',
-  'keep-alive',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
+  'content-type',
+  'if-modified-since',
+  'if-none-match',
+  'range',
+  'user-agent',
 ])
+
+/**
+ * What plugins may say about their own response. Others would hold for the whole origin, other plugins among them
+ * (cookies, `strict-transport-security`, `clear-site-data`), or are the server's own.
+ */
+const settable = new Set([
+  'cache-control',
+  'content-disposition',
+  'content-language',
+  'content-type',
+  'etag',
+  'expires',
+  'last-modified',
+  'location',
+  'retry-after',
+  'vary',
+])
+
+/** Beside those, plugins may set headers of their own. */
+const OWN = 'x-plugin-'
 
 /** Headers that a plugin may set. */
 const MAX_HEADERS = 32
 
-/** Characters of a header that a plugin sets. */
-const MAX_HEADER = 4096
+/** Bytes of a header that a plugin sets, its name and its value together. */
+export const MAX_HEADER = 4096
 
 /**
  * @typedef {object} Request
@@ -47,9 +69,7 @@ export class Exchange {
   #deadline
   /** @type {Map<string, string>} */
   #headers = new Map()
-  /** @type {Uint8Array[]} */
-  #chunks = []
-  #size = 0
+  #body
   #status = 200
   #fetches = 0
   #logLines = 0
@@ -70,6 +90,7 @@ export class Exchange {
     this.#deadline = deadline
     this.#request = request
     this.#allowance = allowance
+    this.#body = new ResponseBody(allowance.responseBytes)
   }
 
   /** Milliseconds until its deadline. */
@@ -110,7 +131,7 @@ export class Exchange {
   }
 
   get body() {
-    return this.#chunks.length === 1 && this.#chunks[0] !== undefined ? this.#chunks[0] : Buffer.concat(this.#chunks)
+    return this.#body.bytes
   }
 
   /**
@@ -119,7 +140,7 @@ export class Exchange {
    */
   setHeader(name, value) {
     const key = name.toLowerCase()
-    if (reserved.has(key) || name.length + value.length > MAX_HEADER) {
+    if (!settable.has(key) && !key.startsWith(OWN)) {
       throw new PluginFault('misuse', `a plugin cannot set the header ${JSON.stringify(name.slice(0, 100))}`)
     }
     try {
@@ -134,13 +155,9 @@ export class Exchange {
     this.#headers.set(key, value)
   }
 
-  /** @param {Uint8Array} bytes */
-  write(bytes) {
-    this.#size += bytes.length
-    if (this.#size > this.#allowance.responseBytes) {
-      throw new PluginFault('misuse', `a response may have ${this.#allowance.responseBytes} bytes`)
-    }
-    this.#chunks.push(bytes)
+  /** Room for the next bytes of the response's body. @param {number} length */
+  append(length) {
+    return this.#body.append(length)
   }
 
   /** Counts a request that the plugin makes; false if it has made as many as it may. */
@@ -158,7 +175,7 @@ export class Exchange {
 function headerLines(headers) {
   let lines = ''
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !withheld.has(name)) {
+    if (value !== undefined && passedOn.has(name)) {
       lines += `${name}: ${Array.isArray(value) ? value.join(', ') : value}\n`
     }
   }

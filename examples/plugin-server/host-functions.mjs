@@ -1,6 +1,7 @@
 // The functions that plugins import from "host". Every number that comes from a plugin may be anything: addresses and
 // lengths are checked by the methods of the memory, and what else there is here.
 
+import { MAX_HEADER } from './exchange.mjs'
 import { RefusedError } from './outbound.mjs'
 import { PluginFault } from './outcome.mjs'
 
@@ -15,6 +16,9 @@ const MAX_LINE = 1024
 
 /** Bytes of a key. */
 const MAX_KEY = 256
+
+/** Bytes of a URL that a plugin asks. */
+const MAX_URL = 8192
 
 /** @type {readonly Level[]} */
 const levels = ['debug', 'info', 'warn', 'error']
@@ -38,15 +42,10 @@ export function defineHostFunctions(runtime, { store, outbound }) {
     .withModuleFunc((guest, status) => void (exchangeOf(guest).status = status), ['i32'], [])
     .export('response_status')
     .newFunctionBuilder()
-    .withModuleFunc(
-      (guest, name, nameLength, value, valueLength) =>
-        exchangeOf(guest).setHeader(text(guest, name, nameLength), text(guest, value, valueLength)),
-      ['i32', 'i32', 'i32', 'i32'],
-      [],
-    )
+    .withModuleFunc(setHeader, ['i32', 'i32', 'i32', 'i32'], [])
     .export('response_header')
     .newFunctionBuilder()
-    .withModuleFunc((guest, at, length) => exchangeOf(guest).write(take(guest, at, length)), ['i32', 'i32'], [])
+    .withModuleFunc(write, ['i32', 'i32'], [])
     .export('response_write')
     .newFunctionBuilder()
     .withModuleFunc(log, ['i32', 'i32', 'i32'], [])
@@ -76,7 +75,10 @@ export function defineHostFunctions(runtime, { store, outbound }) {
     .withModuleFunc(
       (guest, key, keyLength, value, valueLength) => {
         const { plugin } = exchangeOf(guest)
-        return Number(store.set(plugin, keyOf(guest, key, keyLength), take(guest, value, valueLength)))
+        const name = keyOf(guest, key, keyLength)
+        // Before it is copied: a plugin could have the server copy all of its memory again and again.
+        if (!store.fits(plugin, name, valueLength >>> 0)) return 0
+        return Number(store.set(plugin, name, take(guest, value, valueLength)))
       },
       ['i32', 'i32', 'i32', 'i32'],
       ['i32'],
@@ -107,6 +109,35 @@ function take(guest, at, length) {
   const bytes = guest.memory?.read(at >>> 0, length >>> 0)
   if (bytes === undefined) throw new PluginFault('misuse', `${length >>> 0} bytes at ${at >>> 0} are not in its memory`)
   return bytes
+}
+
+/**
+ * @param {ModuleInstance} guest
+ * @param {number} name
+ * @param {number} nameLength
+ * @param {number} value
+ * @param {number} valueLength
+ */
+function setHeader(guest, name, nameLength, value, valueLength) {
+  const exchange = exchangeOf(guest)
+  if ((nameLength >>> 0) + (valueLength >>> 0) > MAX_HEADER) {
+    throw new PluginFault('misuse', `a header may have ${MAX_HEADER} bytes`)
+  }
+  exchange.setHeader(text(guest, name, nameLength), text(guest, value, valueLength))
+}
+
+/**
+ * Copies bytes out of the plugin's memory into the response.
+ *
+ * @param {ModuleInstance} guest
+ * @param {number} at
+ * @param {number} length
+ */
+function write(guest, at, length) {
+  const room = exchangeOf(guest).append(length >>> 0)
+  if (room.length > 0 && !guest.memory?.readInto(at >>> 0, room)) {
+    throw new PluginFault('misuse', `${room.length} bytes at ${at >>> 0} are not in its memory`)
+  }
 }
 
 /**
@@ -172,6 +203,7 @@ async function fetch(outbound, guest, at, length) {
   const exchange = exchangeOf(guest)
   exchange.fetched = new Uint8Array()
   if (!exchange.mayFetch()) return -1
+  if (length >>> 0 > MAX_URL) throw new PluginFault('misuse', `a URL may have ${MAX_URL} bytes`)
   const url = text(guest, at, length)
   try {
     const { status, body } = await outbound.get(url, exchange.signal)

@@ -29,19 +29,31 @@ export class KeyValueStore {
   }
 
   /**
+   * Whether there is room for a value.
+   *
+   * @param {string} plugin
+   * @param {string} key
+   * @param {number} length Bytes of the value.
+   */
+  fits(plugin, key, length) {
+    const { bytes = 0, entries } = this.#spaces.get(plugin) ?? {}
+    const before = sizeOf(key, entries?.get(key)?.length)
+    const after = sizeOf(key, length)
+    return after <= before || bytes - before + after <= this.#quota
+  }
+
+  /**
    * @param {string} plugin
    * @param {string} key
    * @param {Uint8Array} value Is kept as it is; an empty one removes the entry.
    * @returns {boolean} Whether it fitted; if not, nothing has changed.
    */
   set(plugin, key, value) {
+    if (!this.fits(plugin, key, value.length)) return false
     const space = this.#spaces.get(plugin) ?? { bytes: 0, entries: new Map() }
-    const before = sizeOf(key, space.entries.get(key))
-    const after = sizeOf(key, value.length === 0 ? undefined : value)
-    if (after > before && space.bytes - before + after > this.#quota) return false
+    space.bytes += sizeOf(key, value.length) - sizeOf(key, space.entries.get(key)?.length)
     if (value.length === 0) space.entries.delete(key)
     else space.entries.set(key, value)
-    space.bytes += after - before
     this.#spaces.set(plugin, space)
     return true
   }
@@ -49,8 +61,8 @@ export class KeyValueStore {
 
 /**
  * @param {string} key
- * @param {Uint8Array | undefined} value
+ * @param {number} length Bytes of the value: nothing is kept for none.
  */
-function sizeOf(key, value) {
-  return value === undefined ? 0 : ENTRY + 2 * key.length + value.length
+function sizeOf(key, length = 0) {
+  return length === 0 ? 0 : ENTRY + 2 * key.length + length
 }

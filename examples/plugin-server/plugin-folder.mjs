@@ -1,8 +1,10 @@
 // The plugins of a folder, each a file <name>.wasm. When a file changes, its plugin is replaced while the server runs.
 
 import { watch } from 'node:fs'
-import { readFile, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LoadFailures } from './load-failures.mjs'
+import { readPluginFile } from './plugin-file.mjs'
 import { PluginHost } from './plugin-host.mjs'
 
 /** @import { FSWatcher } from 'node:fs' */
@@ -14,8 +16,6 @@ import { PluginHost } from './plugin-host.mjs'
 /** File names become parts of URLs and labels of metrics. */
 const FILE = /^([a-z0-9][a-z0-9-]{0,63})\.wasm$/
 
-/** Why the latest version of a plugin is not in service. @typedef {{ digest: string, error: string }} Failure */
-
 export class PluginFolder {
   #config
   #host
@@ -23,15 +23,15 @@ export class PluginFolder {
   #log
   /** What is in service. @type {Map<string, Plugin>} */
   #plugins = new Map()
-  /** @type {Map<string, Failure>} */
-  #failures = new Map()
+  #failures
   /** @type {FSWatcher | undefined} */
   #watcher
   /** @type {NodeJS.Timeout | undefined} */
   #debounce
   /** The scans, one after the other. @type {Promise<void>} */
   #scans = Promise.resolve()
-  #closed = false
+  /** Ends the loading of a plugin. */
+  #closing = new AbortController()
 
   /**
    * @param {Config} config
@@ -44,12 +44,13 @@ export class PluginFolder {
     this.#host = host
     this.#metrics = metrics
     this.#log = log
+    this.#failures = new LoadFailures(config.retryMs, config.maximumRetryMs, () => void this.scan())
   }
 
   /** Loads what is there, and watches from then on. */
   async open() {
     // Before the first scan, so that nothing is missed in between.
-    this.#watcher = watch(this.#config.folder, () => this.#changed())
+    this.#watcher = watch(this.#config.folder, () => this.#scanIn(this.#config.debounceMs))
     this.#watcher.on('error', (error) =>
       this.#log.write('error', 'folder is not watched any more', { error: `${error}` }),
     )
@@ -63,7 +64,7 @@ export class PluginFolder {
 
   /** What is in service, and what could not be put there. */
   describe() {
-    const names = new Set([...this.#plugins.keys(), ...this.#failures.keys()])
+    const names = new Set([...this.#plugins.keys(), ...this.#failures.names])
     return [...names].sort().map((name) => {
       const plugin = this.#plugins.get(name)
       return { name, digest: plugin?.digest, breaker: plugin?.breaker.state, failure: this.#failures.get(name) }
@@ -76,20 +77,31 @@ export class PluginFolder {
     return this.#scans
   }
 
-  /** Stops watching, and takes all plugins out of service. Continues when their last requests have ended. */
-  async close() {
-    this.#closed = true
+  /** Loads nothing more, and ends what is being loaded. What is in service stays. */
+  stopLoading() {
+    this.#closing.abort(new Error('the server shuts down'))
     this.#watcher?.close()
     clearTimeout(this.#debounce)
+    this.#failures.close()
+  }
+
+  /** Takes all plugins out of service, too. Continues when their last requests have ended. */
+  async close() {
+    this.stopLoading()
     await this.#scans
     await Promise.all([...this.#plugins.values()].map((plugin) => plugin.retire()))
     this.#plugins.clear()
   }
 
   /** Compilers write a file in pieces, and editors write several: wait until it is quiet. */
-  #changed() {
+  #scanIn(/** @type {number} */ ms) {
+    if (this.#closed) return
     clearTimeout(this.#debounce)
-    this.#debounce = setTimeout(() => void this.scan(), this.#config.debounceMs)
+    this.#debounce = setTimeout(() => void this.scan(), ms)
+  }
+
+  get #closed() {
+    return this.#closing.signal.aborted
   }
 
   async #scan() {
@@ -101,11 +113,15 @@ export class PluginFolder {
     } catch (error) {
       // Not the same as an empty folder: what is in service stays.
       this.#log.write('error', 'folder cannot be read', { error: `${error}` })
+      this.#scanIn(this.#config.retryMs)
       return
     }
     const names = new Set(files.flatMap((file) => FILE.exec(file)?.[1] ?? []))
-    for (const name of names) await this.#update(name)
-    for (const name of new Set([...this.#plugins.keys(), ...this.#failures.keys()])) {
+    for (const name of names) {
+      if (this.#closed) return
+      await this.#update(name)
+    }
+    for (const name of new Set([...this.#plugins.keys(), ...this.#failures.names])) {
       if (!names.has(name)) this.#remove(name)
     }
   }
@@ -114,20 +130,24 @@ export class PluginFolder {
   async #update(name) {
     let digest = ''
     try {
-      const bytes = await readFile(join(this.#config.folder, `${name}.wasm`))
+      const { folder, moduleBytes } = this.#config
+      const bytes = await readPluginFile(join(folder, `${name}.wasm`), moduleBytes)
       digest = PluginHost.digest(bytes)
       if (this.#plugins.get(name)?.digest === digest) {
         // Perhaps what failed was taken back.
         this.#failures.delete(name)
         return
       }
-      if (this.#failures.get(name)?.digest === digest) return
-      this.#put(await this.#host.load(name, bytes))
+      if (this.#failures.blocks(name, digest)) return
+      this.#put(await this.#host.load(name, bytes, this.#closing.signal))
     } catch (error) {
+      // That it was not loaded then is not the plugin's failure.
+      if (this.#closed) return
       // The version before stays in service.
-      this.#failures.set(name, { digest, error: String(error) })
+      const failure = this.#failures.add(name, digest, error)
+      if (failure === undefined) return
       this.#metrics.reloaded(name, 'failed')
-      this.#log.write('error', 'plugin is not loaded', { plugin: name, digest, error: String(error) })
+      this.#log.write('error', 'plugin is not loaded', { plugin: name, ...failure })
     }
   }
 

@@ -11,16 +11,11 @@ import { KeyValueStore } from './key-value-store.mjs'
 import { Outbound } from './outbound.mjs'
 import { PluginFault } from './outcome.mjs'
 import { Plugin } from './plugin.mjs'
+import { UnfitError } from './unfit-error.mjs'
 
 /** @import { CompiledModule, ModuleInstance } from '../../index.mjs' */
 /** @import { Config } from './config.mjs' */
 /** @import { Exchange } from './exchange.mjs' */
-
-/** A file is no plugin that this server can run. */
-export class UnfitError extends Error {
-  /** @override */
-  name = 'UnfitError'
-}
 
 export class PluginHost {
   #config
@@ -52,23 +47,23 @@ export class PluginHost {
    *
    * @param {string} name
    * @param {Uint8Array} bytes
+   * @param {AbortSignal} [signal] Ends it, with the signal's reason.
    */
-  async load(name, bytes) {
-    const { moduleBytes, breaker } = this.#config
-    if (bytes.length > moduleBytes) {
-      throw new UnfitError(`a plugin may have ${moduleBytes} bytes, and has ${bytes.length}`)
-    }
+  async load(name, bytes, signal) {
     // Without a cache the server compiles plugins itself, and trusts them not to be made to be slow.
-    if (this.#config.cache !== false) await compileApart(bytes, this.#config)
+    if (this.#config.cache !== false) await compileApart(bytes, this.#config, signal)
+    signal?.throwIfAborted()
     const compiled = await this.#runtime.compileModule(bytes)
     try {
+      signal?.throwIfAborted()
       const handle = compiled.exportedFunctions.find(({ exportNames }) => exportNames.includes('handle'))
       if (handle === undefined) throw new UnfitError('it exports no function "handle"')
       if (handle.paramTypes.length > 0 || handle.resultTypes.length > 0) {
         throw new UnfitError('its "handle" must take and return nothing')
       }
       // A missing import, a start function that fails and a memory that is too large show now, and not at a request.
-      const trial = await this.#instantiate(compiled, undefined, { timeoutMs: this.#config.timeoutMs })
+      const { timeoutMs, breaker } = this.#config
+      const trial = await this.#instantiate(compiled, undefined, { timeoutMs, ...(signal && { signal }) })
       trial.close()
       return new Plugin(name, PluginHost.digest(bytes), compiled, breaker)
     } catch (error) {

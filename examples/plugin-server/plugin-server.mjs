@@ -31,6 +31,9 @@ const over = new Error('the request is over')
 /** Milliseconds after which one who was turned away may come again. */
 const RETRY = 1000
 
+/** Milliseconds that requests which were stopped have left to tell their clients so. */
+const FAREWELL_MS = 500
+
 /**
  * @typedef {object} Parts
  * @property {PluginHost} host
@@ -56,10 +59,17 @@ export class PluginServer {
     this.#config = config
     this.#parts = parts
     this.#queue = new RequestQueue(config.maxRunning, config.maxWaiting)
+    const { bodyTimeoutMs } = config
     this.#server = createServer(
-      { headersTimeout: config.bodyTimeoutMs, requestTimeout: 2 * config.bodyTimeoutMs },
+      {
+        headersTimeout: bodyTimeoutMs,
+        requestTimeout: 2 * bodyTimeoutMs,
+        // How often it looks whether a time is over. Left out, it does so every 30 seconds.
+        connectionsCheckingInterval: Math.min(1000, bodyTimeoutMs),
+      },
       (request, response) => void this.#serve(request, response),
     )
+    this.#server.maxConnections = config.maxConnections
   }
 
   async listen() {
@@ -84,23 +94,29 @@ export class PluginServer {
   /**
    * Takes no more connections, and ends when the last request has its answer.
    *
-   * @param {number} graceMs What is not done after so many milliseconds is stopped.
+   * @param {number} graceMs What is not done after so many milliseconds is stopped. A client that has not sent all of its
+   * request, or does not read its answer, would keep the server from ending: its connection is closed soon after.
    */
   async stop(graceMs) {
     this.#stopping = true
     const closed = once(this.#server, 'close')
     this.#server.close()
-    const timer = setTimeout(() => {
-      const reason = new StopError({
-        name: 'shutdown',
-        status: 503,
-        message: 'the server shuts down',
-        retryAfterMs: RETRY,
-      })
-      for (const controller of this.#requests) controller.abort(reason)
+    let timer = setTimeout(() => {
+      this.#abortRequests()
+      timer = setTimeout(() => this.#server.closeAllConnections(), FAREWELL_MS)
     }, graceMs)
     await closed
     clearTimeout(timer)
+  }
+
+  #abortRequests() {
+    const reason = new StopError({
+      name: 'shutdown',
+      status: 503,
+      message: 'the server shuts down',
+      retryAfterMs: RETRY,
+    })
+    for (const controller of this.#requests) controller.abort(reason)
   }
 
   /**
@@ -256,8 +272,10 @@ export class PluginServer {
     const empty = status === 204 || status === 304
     response.writeHead(status, {
       'content-type': 'text/plain; charset=utf-8',
-      'x-content-type-options': 'nosniff',
       ...headers,
+      // Browsers take all plugins for one origin: what one answers must not run there with the others' rights.
+      'content-security-policy': 'sandbox',
+      'x-content-type-options': 'nosniff',
       'x-request-id': id,
       ...(empty ? {} : { 'content-length': Buffer.byteLength(body) }),
       // Kept alive, the connection would keep the server from closing.

@@ -36,6 +36,7 @@ export async function startService(own, write) {
     /** Serves what is under way, for as long as the configuration says, and ends. */
     async stop() {
       log.write('info', 'service shuts down')
+      folder.stopLoading()
       await server.stop(config.graceMs)
       await folder.close()
       const { stores, tasks } = host.stats

@@ -13,8 +13,9 @@ export function handle(): void {
   if (url === '/write') request_read(1, <usize>0xffff_ff00, 500)
   if (url === '/part') request_read(99, 0, 0)
   if (url === '/status') response.status(42)
-  if (url === '/header') response.header('x-split', 'a\r\nset-cookie: stolen')
+  if (url === '/header') response.header('x-plugin-split', 'a\r\nset-cookie: stolen')
   if (url === '/smuggle') response.header('content-length', '0')
+  if (url === '/cookie') response.header('set-cookie', 'id=another')
   if (url === '/flood') while (true) response.write('more and more')
   if (url === '/nothing') fetch_read(0, 0)
   if (url === '/log') {

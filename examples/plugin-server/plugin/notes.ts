@@ -25,6 +25,6 @@ export function handle(): void {
 
 function answer(status: i32, text: string): void {
   response.status(status)
-  response.header('x-requests', requests.toString())
+  response.header('x-plugin-requests', requests.toString())
   response.write(text + '\n')
 }
