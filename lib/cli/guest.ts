@@ -12,7 +12,7 @@ import { withEngineFlags } from './engine-flags'
 import { CliError, ExitStatus } from './failure'
 import { type Invocation, functionOf, planInvocation, printResults } from './invocation'
 import { type ModuleFile, readModule, sourceOf } from './module-file'
-import { note, writeOutput } from './output'
+import { type Output, note } from './output'
 import type * as ProfiledGuest from './profiled-guest'
 import { isWatched, withProgress } from './progress'
 
@@ -27,8 +27,8 @@ export interface GuestRequest {
   /** The function to call instead of the program. */
   readonly invoke: string | undefined
   /** Files to write. */
-  readonly profile: string | undefined
-  readonly coredump: string | undefined
+  readonly profile: Output | undefined
+  readonly coredump: Output | undefined
   readonly allowPrecompiled: boolean
 }
 
@@ -132,8 +132,8 @@ export function endStatus(error: unknown, { timeoutMs, coredump, path }: GuestRe
   if (coredump !== undefined) {
     if (error.coredump === undefined) note('node-wasmtime: there is no core dump, since the guest is too large for one')
     else {
-      writeOutput(coredump, error.coredump)
-      note(`node-wasmtime: a core dump was written to ${coredump}`)
+      coredump.write(error.coredump)
+      note(`node-wasmtime: a core dump was written to ${coredump.path}`)
     }
   }
   return ExitStatus.trap

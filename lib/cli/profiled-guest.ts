@@ -5,7 +5,7 @@ import type { Runtime } from '../runtime'
 import { ExitStatus } from './failure'
 import { type GuestRequest, callsOf, clock, endStatus } from './guest'
 import { type Invocation, functionOf, printResults } from './invocation'
-import { note, writeOutput } from './output'
+import { type Output, note } from './output'
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
@@ -18,7 +18,7 @@ export async function runProfiled(
   compiled: CompiledModule,
   invocation: Invocation,
   request: GuestRequest,
-  file: string,
+  output: Output,
 ): Promise<number> {
   const left = clock(request.timeoutMs)
   const controller = new AbortController()
@@ -46,8 +46,8 @@ export async function runProfiled(
           if (name === request.invoke) printResults(func, result)
         }
       } finally {
-        writeOutput(file, profiler.finish())
-        note(`node-wasmtime: a profile was written to ${file}`)
+        output.write(profiler.finish())
+        note(`node-wasmtime: a profile was written to ${output.path}`)
       }
     }
     status = instance.exitCode ?? ExitStatus.success

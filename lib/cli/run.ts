@@ -4,7 +4,7 @@ import { defineCommand } from './command'
 import { cacheFlag, engineFlags, engineOption } from './engine-flags'
 import { runGuest } from './guest'
 import { directories, variables } from './guest-options'
-import { checkWritable } from './output'
+import { openOutput } from './output'
 import { fuelOption, sizeOption, timeOption } from './quantity'
 
 /** Core dumps are of memory that exists already; beyond this a buffer of Node.js may not hold them. */
@@ -60,8 +60,11 @@ export const run = defineCommand({
     const timeoutMs = timeOption('--timeout', options.timeout)
     const fuel = fuelOption('--fuel', options.fuel)
     const memoryBytes = sizeOption('--max-memory', options['max-memory'])
-    const { invoke, profile, coredump, argv0 = basename(path) } = options
-    for (const file of [profile, coredump]) if (file !== undefined) checkWritable(file)
+    const { invoke, argv0 = basename(path) } = options
+    // Before there is a guest: what they hold is the guest's data.
+    const [profile, coredump] = [options.profile, options.coredump].map((file) =>
+      file === undefined ? undefined : openOutput(file, true),
+    )
     return runGuest({
       path,
       args,

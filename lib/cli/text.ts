@@ -4,7 +4,7 @@ import { defaultOutput } from './compile'
 import { CliError } from './failure'
 import { inFile } from './guest'
 import { readSource } from './module-file'
-import { checkWritable, writeOutput } from './output'
+import { openOutput } from './output'
 
 /** What a buffer of Node.js can hold in every version. */
 const MAX_TEXT = 2 ** 32 - 1
@@ -27,10 +27,10 @@ export const wat = defineCommand({
   },
   run({ output = '-', ...options }, [path = '']) {
     const { kind, bytes } = readSource(path)
-    checkWritable(output)
+    const destination = openOutput(output)
     try {
       const binary = kind === 'text' ? wat2wasm(bytes.toString()) : bytes
-      writeOutput(output, printWasm(binary, options, MAX_TEXT))
+      destination.write(printWasm(binary, options, MAX_TEXT))
     } catch (error) {
       throw inFile(path, error)
     }
@@ -54,10 +54,9 @@ export const wasm = defineCommand({
   run({ output }, [path = '']) {
     const { kind, bytes } = readSource(path)
     if (kind !== 'text') throw new CliError(`${path} is in the binary format already`)
-    const destination = output ?? defaultOutput(path, '.wasm')
-    checkWritable(destination)
+    const destination = openOutput(output ?? defaultOutput(path, '.wasm'))
     try {
-      writeOutput(destination, wat2wasm(bytes.toString()))
+      destination.write(wat2wasm(bytes.toString()))
     } catch (error) {
       throw inFile(path, error)
     }
