@@ -34,27 +34,30 @@ for (const [option, existing] of [
   ['--profile', false],
   ['--profile', true],
 ] as const) {
-  testUnix(`${option} does not follow a link that the guest puts at its ${existing ? 'old' : 'new'} file`, async (t) => {
-    const base = folder(t)
-    const directory = join(base, 'work')
-    mkdirSync(directory)
-    const victim = join(base, 'victim.txt')
-    writeFileSync(victim, 'precious')
-    const file = join(directory, 'out.file')
-    if (existing) writeFileSync(file, 'old')
-    const outcome = await cli([
-      'run',
-      '--dir',
-      directory,
-      option,
-      file,
-      wasmFile(t, linker('out.file', '../victim.txt')),
-    ])
-    assertExit(t, outcome, TRAPPED)
-    t.is(readFileSync(victim, 'utf8'), 'precious')
-    t.true(statSync(file).size > 100)
-    t.deepEqual(readdirSync(directory), ['out.file'])
-  })
+  testUnix(
+    `${option} does not follow a link that the guest puts at its ${existing ? 'old' : 'new'} file`,
+    async (t) => {
+      const base = folder(t)
+      const directory = join(base, 'work')
+      mkdirSync(directory)
+      const victim = join(base, 'victim.txt')
+      writeFileSync(victim, 'precious')
+      const file = join(directory, 'out.file')
+      if (existing) writeFileSync(file, 'old')
+      const outcome = await cli([
+        'run',
+        '--dir',
+        directory,
+        option,
+        file,
+        wasmFile(t, linker('out.file', '../victim.txt')),
+      ])
+      assertExit(t, outcome, TRAPPED)
+      t.is(readFileSync(victim, 'utf8'), 'precious')
+      t.true(statSync(file).size > 100)
+      t.deepEqual(readdirSync(directory), ['out.file'])
+    },
+  )
 }
 
 testUnix('a file is not written where the guest has exchanged its directory', async (t) => {
