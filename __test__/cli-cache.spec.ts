@@ -170,6 +170,8 @@ test('a guest gets no directory that has the cache in it, leads to it, or is wit
     await refused(join(work, 'link', 'cache'), join(base, 'real'))
     // The guest could exchange the link.
     await refused(join(work, 'link', 'cache'), work)
+    symlinkSync(join('work', 'link'), join(base, 'first'))
+    await refused(join(base, 'first', 'cache'), work)
     await cliFailure(t, ['run', '--cache', '--dir', base, path], 2, /could get at the cache/, {
       env: { ...process.env, XDG_CACHE_HOME: base },
     })

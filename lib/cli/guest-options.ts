@@ -1,5 +1,5 @@
-import { realpathSync, statSync } from 'node:fs'
-import { dirname, relative, resolve, sep } from 'node:path'
+import { readlinkSync, realpathSync, statSync } from 'node:fs'
+import { dirname, isAbsolute, join, parse, relative, resolve, sep } from 'node:path'
 
 import type { WasiPreopen } from '../wasi-options'
 import { UsageError } from './failure'
@@ -39,7 +39,7 @@ export function directories(flags: readonly string[] | undefined): { [guest: str
 export function checkCacheApart(cache: string, preopens: { readonly [guest: string]: WasiPreopen }): void {
   // A guest that has any of the directories that lead to the cache can exchange what comes below it.
   const way = wayTo(cache)
-  const end = way[0] ?? cache
+  const end = realOf(cache)
   for (const preopen of Object.values(preopens)) {
     const path = typeof preopen === 'string' ? preopen : preopen.path
     const given = realpathSync(path)
@@ -51,12 +51,42 @@ export function checkCacheApart(cache: string, preopens: { readonly [guest: stri
   }
 }
 
-/** Where a path and all above it really are, as far as they are there; the path itself first. */
+/** All directories that are looked into on the way to a path, those of links included, and where it really is, last. */
 function wayTo(path: string): string[] {
   const way: string[] = []
-  for (let at = resolve(path); ; at = dirname(at)) {
-    way.push(realOf(at))
-    if (at === dirname(at)) return way
+  const absolute = resolve(path)
+  let at = parse(absolute).root
+  const rest = partsOf(absolute)
+  for (let part = rest.shift(), links = 0; part !== undefined && links < MAX_LINKS; part = rest.shift()) {
+    way.push(at)
+    const next = part === '..' ? dirname(at) : join(at, part)
+    const target = targetOf(next)
+    if (target === undefined) at = next
+    else {
+      links += 1
+      if (isAbsolute(target)) at = parse(target).root
+      rest.unshift(...partsOf(target))
+    }
+  }
+  return [...way, at, realOf(path)]
+}
+
+/** A path with more links than that is refused by the system itself. */
+const MAX_LINKS = 40
+
+function partsOf(path: string): string[] {
+  return path
+    .slice(parse(path).root.length)
+    .split(sep)
+    .filter((part) => part !== '' && part !== '.')
+}
+
+/** Where a link leads, `undefined` if it is none. */
+function targetOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
   }
 }
 
