@@ -188,6 +188,12 @@ export interface CacheConfig {
   owner?: number
 }
 
+/** What a file in a cache is by its name: `entry`, `temporary`, or `key`; null if it is not the cache's own. */
+export declare function cacheFileKind(name: string): string | null
+
+/** Why nothing in a cache can be used; null if it can. */
+export declare function cacheProblem(config: CacheConfig): string | null
+
 /** What a cache has done since its engine was made. */
 export interface CacheStats {
   hits: number

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs' // prettier-ignore
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
@@ -152,4 +152,80 @@ testUnix('a cache that cannot be used is a warning, and the program runs', async
   assertExit(t, outcome, 3)
   t.is(outcome.stdout, 'hello\n')
   t.regex(outcome.stderr, /^node-wasmtime: warning: the cache of compiled modules cannot be used: .*\n$/m)
+})
+
+test('a guest gets no directory that has the cache in it, leads to it, or is within it', async (t) => {
+  const base = folder(t)
+  for (const name of ['work', 'other', 'real']) mkdirSync(join(base, name))
+  const path = wasmFile(t, '(module (func (export "_start")))')
+  const work = join(base, 'work')
+  const refused = (cache: string, dir: string): Promise<void> =>
+    cliFailure(t, ['run', `--cache=${cache}`, '--dir', dir, path], 2, /the guest could get at the cache/)
+  await refused(join(work, 'cache'), work)
+  await refused(join(work, 'deep', 'cache'), `${base}:ro`)
+  await refused(work, `${work}::/x`)
+  await refused(base, work)
+  if (process.platform !== 'win32') {
+    symlinkSync(join(base, 'real'), join(work, 'link'))
+    await refused(join(work, 'link', 'cache'), join(base, 'real'))
+    // The guest could exchange the link.
+    await refused(join(work, 'link', 'cache'), work)
+    symlinkSync(join('work', 'link'), join(base, 'first'))
+    await refused(join(base, 'first', 'cache'), work)
+    await cliFailure(t, ['run', '--cache', '--dir', base, path], 2, /could get at the cache/, {
+      env: { ...process.env, XDG_CACHE_HOME: base },
+    })
+  }
+  await cliOutput(t, ['run', `--cache=${join(base, 'cache')}`, '--dir', join(base, 'other'), path])
+  t.deepEqual(readdirSync(work), process.platform === 'win32' ? [] : ['link'])
+})
+
+test('cache clean --all keeps a key that may be something else', async (t) => {
+  const directory = folder(t)
+  writeFileSync(join(directory, 'key'), 'k'.repeat(32))
+  writeFileSync(join(directory, 'notes.txt'), 'mine')
+  writeFileSync(join(directory, `${'a'.repeat(64)}.cwasm`), 'not authentic')
+  const outcome = await cli(['cache', 'clean', '--all', directory])
+  assertExit(t, outcome)
+  t.regex(outcome.stderr, /key stays: there are other files beside it/)
+  t.deepEqual(readdirSync(directory).sort(), ['key', 'notes.txt'])
+  rmSync(join(directory, 'notes.txt'))
+  await cliOutput(t, ['cache', 'clean', '--all', directory])
+  t.deepEqual(readdirSync(directory), [])
+})
+
+test('an empty name is no directory', async (t) => {
+  await cliFailure(t, ['cache', 'list', ''], 2, /has an empty name/)
+  await cliFailure(t, ['cache', 'clean', ''], 2, /has an empty name/)
+})
+
+test('cache clean --older-than leaves what may have been used since, unnoted', async (t) => {
+  const { directory, entry } = await filled(t)
+  const at = (hours: number): void => {
+    const then = Date.now() / 1000 - hours * 60 * 60
+    utimesSync(entry, then, then)
+  }
+  at(12.5)
+  t.regex(await cliOutput(t, ['cache', 'clean', '--older-than', '12h', directory]), /0 entries removed/)
+  at(13.5)
+  t.regex(await cliOutput(t, ['cache', 'clean', '--older-than', '12h', directory]), /1 entry removed/)
+})
+
+testUnix('cache list --verify says why nothing in a cache is used', async (t) => {
+  const { directory } = await filled(t)
+  const problem = async (): Promise<unknown> =>
+    (JSON.parse(await cliOutput(t, ['cache', 'list', '--json', '--verify', directory])) as { problem?: string }).problem
+  t.is(await problem(), undefined)
+  for (const [path, mode] of [
+    [join(directory, 'key'), 0o644],
+    [directory, 0o777],
+  ] as const) {
+    const { mode: before } = statSync(path)
+    chmodSync(path, mode)
+    t.regex(String(await problem()), /is open to other users/)
+    t.regex(await cliOutput(t, ['cache', 'list', '--verify', directory]), /nothing in it is used: .* is open to other/)
+    chmodSync(path, before & 0o777)
+  }
+  rmSync(join(directory, 'key'))
+  t.regex(String(await problem()), /cannot read the key/)
 })

@@ -36,6 +36,8 @@ test('arguments are read in the forms of their types', async (t) => {
   t.deepEqual(await called(t, 'i64', '0x7fff_ffff_ffff_ffff'), ['9223372036854775807'])
   t.deepEqual(await called(t, 'f32', '0.1'), ['0.1'])
   t.deepEqual(await called(t, 'f32', '16777216'), ['16777216'])
+  // Nine digits, where the text of the double has seventeen.
+  t.deepEqual(await called(t, 'f32', '0.100000024'), ['0.100000024'])
   t.deepEqual(await called(t, 'f64', '-0'), ['-0'])
   t.deepEqual(await called(t, 'f64', '1e300'), ['1e+300'])
   t.deepEqual(await called(t, 'f64', '-inf'), ['-Infinity'])

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 import test from 'ava'
@@ -54,7 +54,7 @@ test('--max-memory limits what a guest has and what it can grow to', async (t) =
     (func (export "_start") (call $proc_exit (i32.eq (memory.grow (i32.const 100)) (i32.const -1))))`)
   assertExit(t, await cli(['run', '--max-memory', '1MiB', wasmFile(t, grows)]), 1)
   assertExit(t, await cli(['run', '--max-memory', '1GiB', wasmFile(t, grows)]), 0)
-  await cliFailure(t, ['run', '--max-memory=64KiB', wasmFile(t, grows)], 1, /memoryBytes|65536/)
+  await cliFailure(t, ['run', '--max-memory=64KiB', wasmFile(t, grows)], 1, /^node-wasmtime: --max-memory is 65536: /)
 })
 
 test('values that are no times, sizes or amounts are refused with examples', async (t) => {
@@ -159,6 +159,38 @@ testSignals('--profile writes what it has when the guest is stopped with Ctrl-C'
   })
   t.is(outcome.signal, 'SIGINT', outcome.stderr)
   t.true(readFileSync(file, 'utf8').includes('spin'))
+})
+
+test('--profile says that there is none, or that it cannot be written, beside how the guest ended', async (t) => {
+  const starts = wasmFile(t, '(module (func $s unreachable) (start $s) (func (export "_start")))')
+  const outcome = await cli(['run', '--profile', join(folder(t), 'profile.json'), starts])
+  assertExit(t, outcome, TRAPPED)
+  t.regex(outcome.stderr, /unreachable[^]*there is no profile, since the guest has ended in its start function/)
+})
+
+testSignals('--profile that cannot be written is told after Ctrl-C and traps, and is a failure', async (t) => {
+  const begins = guests.guest(`
+    (data (i32.const 1024) "go\\n")
+    (func (export "_start") (drop (call $write (i32.const 1) (i32.const 1024) (i32.const 3))) (loop br 0))`)
+  const gone = join(folder(t), 'gone')
+  for (const [text, end] of [
+    [begins, 'SIGINT'],
+    [guests.guest(`(data (i32.const 1024) "go\\n")
+      (func (export "_start") (drop (call $write (i32.const 1) (i32.const 1024) (i32.const 3))) (drop (call $sleep (i64.const 1000000000))) unreachable)`), TRAPPED], // prettier-ignore
+    [guests.guest(`(data (i32.const 1024) "go\\n")
+      (func (export "_start") (drop (call $write (i32.const 1) (i32.const 1024) (i32.const 3))) (drop (call $sleep (i64.const 1000000000))))`), 1], // prettier-ignore
+  ] as const) {
+    mkdirSync(gone)
+    const outcome = await cli(['run', '--profile', join(gone, 'profile.json'), wasmFile(t, text)], {
+      started: (child) =>
+        child.stdout?.once('data', () => {
+          rmdirSync(gone)
+          if (end === 'SIGINT') child.kill(end)
+        }),
+    })
+    t.is(outcome.signal ?? outcome.status, end, outcome.stderr)
+    t.regex(outcome.stderr, /node-wasmtime: cannot write .*profile\.json: there is no such file/)
+  }
 })
 
 const hasTerminal = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0

@@ -79,6 +79,24 @@ test('wat prints text that means the same module, and wasm translates it back', 
   assertExit(t, await cli(['run', join(cwd, 'again.wasm')]), 3)
 })
 
+test('a text may begin with the mark that some editors put there', async (t) => {
+  const path = wasmFile(t, '\ufeff(module (func (export "_start")))', 'marked.wat')
+  t.is(await cliOutput(t, ['run', path]), '')
+  t.is(await cliOutput(t, ['validate', path]), '')
+  t.regex(await cliOutput(t, ['inspect', path]), /_start/)
+  t.regex(await cliOutput(t, ['wat', path]), /^\(module/)
+})
+
+test('an output in another directory than its input may have the same name', async (t) => {
+  const path = wasmFile(t, '(module)', 'same.cwasm')
+  const cwd = folder(t)
+  await cliOutput(t, ['compile', path], { cwd })
+  t.true(existsSync(join(cwd, 'same.cwasm')))
+  await cliFailure(t, ['compile', './same.cwasm'], 1, /precompiled already/, { cwd })
+  writeFileSync(join(cwd, 'same.cwasm'), readFileSync(path))
+  await cliFailure(t, ['compile', `${cwd}/./same.cwasm`], 1, /would be overwritten/, { cwd })
+})
+
 test('wat can leave out bodies, give offsets and nest instructions', async (t) => {
   const path = wasmFile(t, '(module (func (result i32) (i32.add (i32.const 1) (i32.const 2))))')
   t.notRegex(await cliOutput(t, ['wat', '--skeleton', path]), /i32\.const/)

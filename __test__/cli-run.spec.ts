@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import test from 'ava'
 
-import { assertExit } from './process/run-node.ts'
-import { cli, cliFailure, cliOutput, folder, wasmFile } from './support/cli.ts'
+import { assertExit, root } from './process/run-node.ts'
+import { TRAPPED, cli, cliFailure, cliOutput, folder, wasmFile } from './support/cli.ts'
 import * as guests from './support/wasi-guests.ts'
 
 test('a program has the streams of the process, and its exit code is the exit status', async (t) => {
@@ -24,6 +25,49 @@ for (const code of [0, 1, 200, 255]) {
     assertExit(t, await cli(['run', wasmFile(t, text)]), code)
   })
 }
+
+const testUnix = process.platform === 'win32' ? test.skip : test
+
+for (const [code, status] of [
+  [256, 1],
+  [258, 2],
+  [0x8000_0000, 1],
+] as const) {
+  testUnix(`proc_exit(${code}) is no success`, async (t) => {
+    const text = guests.guest(`(func (export "_start") (call $proc_exit (i32.const ${code})))`)
+    assertExit(t, await cli(['run', wasmFile(t, text)]), status)
+    assertExit(t, await cli(['run', '--profile', join(folder(t), 'profile'), wasmFile(t, text)]), status)
+  })
+}
+
+test('an exception that nobody catches is as a trap', async (t) => {
+  const path = wasmFile(
+    t,
+    '(module $thrower (tag $t (param i32)) (func $bad (export "_start") (throw $t (i32.const 5))))',
+  )
+  for (const flags of [[], ['--profile', join(folder(t), 'profile')], ['--coredump', join(folder(t), 'core')]]) {
+    const outcome = await cli(['run', ...flags, path])
+    assertExit(t, outcome, TRAPPED)
+    t.regex(
+      outcome.stderr,
+      /^node-wasmtime: an exception that nobody caught\nwasm stack trace:\n\tthrower\.bad\(\).*\n/,
+      flags.join(' '),
+    )
+  }
+})
+
+test('a function can give what only the garbage collector holds', async (t) => {
+  const text = `(module (type $s (struct (field i32)))
+    (func (export "make") (result structref) (struct.new $s (i32.const 1))))`
+  t.is(await cliOutput(t, ['run', '--invoke', 'make', wasmFile(t, text)]), 'structref\n')
+})
+
+test('the bundle of the command line tells native code of the same as that of the library', (t) => {
+  const registered = (name: string): string[] =>
+    [...new Set(readFileSync(join(root, 'dist', name), 'utf8').match(/\bregister[A-Z]\w+(?=\()/g))].sort()
+  t.deepEqual(registered('cli.js'), registered('index.js'))
+  t.true(registered('cli.js').length > 2)
+})
 
 test('a start function that ends the program is enough', async (t) => {
   const text = guests.guest('(func $begin (call $proc_exit (i32.const 5))) (start $begin) (func (export "_start"))')
@@ -163,4 +207,31 @@ test('engine options are those of the library, by name and value', async (t) => 
   await cliFailure(t, ['run', '--engine', 'optLevl=none', path], 2, /no option "optLevl"; did you mean "optLevel"/)
   await cliFailure(t, ['run', '--engine', 'optLevel=fast', path], 2, /--engine: optLevel must be 'none'/)
   await cliFailure(t, ['run', '--engine', 'cache=x', path], 2, /use --cache/)
+})
+
+test('names that every object has are names as others', async (t) => {
+  t.is(
+    await cliOutput(t, ['run', '--env', 'toString', '--env', '__proto__=x', wasmFile(t, guests.environ)]),
+    '__proto__=x\0',
+  )
+  const directory = folder(t)
+  assertExit(t, await cli(['run', '--dir', `${directory}::__proto__`, wasmFile(t, writer)]), 0)
+  t.is(readFileSync(join(directory, 'out'), 'utf8'), 'made')
+})
+
+const hasPython = process.platform !== 'win32' && spawnSync('python3', ['--version']).status === 0
+const testPython = hasPython ? test : test.skip
+
+testPython('standard input that does not wait is waited for', async (t) => {
+  const path = wasmFile(t, '(module (func (export "_start")))')
+  // Node.js cannot make a pipe that does not wait for a child. The command line has long begun to read when something comes.
+  const unblock = 'import os, sys; os.set_blocking(0, False); os.execv(sys.argv[1], sys.argv[1:])'
+  const command = [process.execPath, join(root, 'bin', 'node-wasmtime.js'), 'validate', '-']
+  const words = ['python3', '-c', unblock, ...command].map((word) => `'${word}'`).join(' ')
+  const { status, stderr } = spawnSync('sh', ['-c', `(sleep 2; cat '${path}') | ${words}`], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  t.is(status, 0, stderr)
+  t.is(stderr, '')
 })

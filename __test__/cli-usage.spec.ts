@@ -26,12 +26,21 @@ test('--help lists the commands, and each has a help of its own', async (t) => {
   }
 })
 
+test('help of a command runs nothing, whatever stands behind it', async (t) => {
+  const path = wasmFile(t, '(module (func (export "_start") unreachable))')
+  const own = await cliOutput(t, ['run', '--help'])
+  t.is(await cliOutput(t, ['help', 'run', path]), own)
+  t.is(await cliOutput(t, ['help', 'run', '--', path]), own)
+  t.is(await cliOutput(t, ['help', 'cache']), await cliOutput(t, ['--help']))
+  await cliFailure(t, ['help', 'frobnicate'], 2, /"frobnicate" is no command/)
+})
+
 test('every option is in the guide', (t) => {
   const guide = readFileSync(join(root, 'docs', 'command-line.md'), 'utf8')
   for (const name of names) t.true(guide.includes(`node-wasmtime ${name}`), name)
   const options =
     'dir env inherit-env argv0 invoke timeout fuel max-memory cache profile coredump allow-precompiled engine output target ' +
-    'skeleton offsets fold json names verify older-than all'
+    'skeleton offsets fold max-length json names verify older-than all'
   for (const option of options.split(' ')) {
     t.true(guide.includes(`--${option}`), option)
   }
@@ -93,4 +102,7 @@ test('a suggestion is near what was written, or there is none', (t) => {
   t.is(suggest('RUN', ['run']), 'run')
   t.is(suggest('xyz', ['run', 'wat']), undefined)
   t.is(suggest('', ['run']), undefined)
+  // Of these no letter is looked at.
+  const long = { length: 100_000, toLowerCase: () => t.fail() } as unknown as string
+  t.is(suggest('timout', [long, 'timeout']), 'timeout')
 })

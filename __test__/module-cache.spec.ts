@@ -231,8 +231,8 @@ test('what a process has left half written goes after a while, and other files s
   compile(open(t, cache), 1)
   const old = new Date(Date.now() - 2 * 60 * 60 * 1000)
   const files = {
-    abandoned: join(cache, '1-2-3.tmp'),
-    current: join(cache, '4-5-6.tmp'),
+    abandoned: join(cache, `1-2-${'0'.repeat(16)}.tmp`),
+    current: join(cache, `4-5-${'0'.repeat(16)}.tmp`),
     foreign: join(cache, 'notes.txt'),
   }
   for (const file of Object.values(files)) writeFileSync(file, 'x')
@@ -240,6 +240,26 @@ test('what a process has left half written goes after a while, and other files s
   utimesSync(files.foreign, old, old)
   compile(open(t, { directory: cache, maxAgeMs: 1000 * 60 }), 2)
   t.deepEqual(Object.values(files).map(existsSync), [false, true, true])
+})
+
+test('files of others stay, however old and whatever their extensions', (t) => {
+  const cache = folder(t)
+  mkdirSync(join(cache, 'x.tmp'))
+  mkdirSync(join(cache, `1-2-${'0'.repeat(16)}.tmp`))
+  const others = ['notes.tmp', 'tool.cwasm', `${'A'.repeat(64)}.cwasm`, `1-2-${'0'.repeat(15)}.tmp`, `1-2-3-${'0'.repeat(16)}.tmp`, `-1-${'0'.repeat(16)}.tmp`] // prettier-ignore
+  const own = [`${'a'.repeat(64)}.cwasm`, `7-2-${'0'.repeat(16)}.tmp`]
+  for (const name of [...others, ...own]) writeFileSync(join(cache, name), 'x')
+  for (const name of readdirSync(cache)) utimesSync(join(cache, name), 0, 0)
+  t.deepEqual(compile(open(t, cache), 1).did, { ...compiled, removed: 1 })
+  const left = readdirSync(cache)
+  t.deepEqual(
+    [...others, 'x.tmp', `1-2-${'0'.repeat(16)}.tmp`].filter((name) => !left.includes(name)),
+    [],
+  )
+  t.deepEqual(
+    own.filter((name) => left.includes(name)),
+    [],
+  )
 })
 
 test('errors of modules are what they are without a cache, and leave nothing', (t) => {

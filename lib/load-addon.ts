@@ -9,6 +9,15 @@ interface Versioned {
   versions?: () => { addon?: unknown }
 }
 
+/** The version that an addon says it has; one of somebody else may do anything. */
+function versionOf(addon: Versioned | null | undefined): unknown {
+  try {
+    return addon?.versions?.().addon
+  } catch {
+    return undefined
+  }
+}
+
 /** The messages of an error and of all its causes, the oldest first: the order in which the loader tried. */
 function messagesOf(error: unknown): string[] {
   const messages: string[] = []
@@ -80,7 +89,7 @@ export function loadAddon(): object {
     refuse(describeLoadFailure(gather(version, messagesOf(cause))), cause)
   }
   // The generated loader compares versions only of packages, and only if a variable is set.
-  const found = typeof addon.versions === 'function' ? addon.versions().addon : undefined
+  const found = versionOf(addon)
   if (found !== version) {
     refuse(describeWrongAddon(gather(version, []), typeof found === 'string' ? found : undefined))
   }

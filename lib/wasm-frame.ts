@@ -58,14 +58,24 @@ function renderPlace(frame: WasmFrame): string {
 
 /** @internal A name that a guest chose, safe to print. */
 export function renderName(name: string): string {
-  const head = name.length > MAX_RENDERED_NAME ? `${name.slice(0, MAX_RENDERED_NAME)}…` : name
-  return printable(head)
+  return printable(name.length > MAX_RENDERED_NAME ? `${name.slice(0, MAX_RENDERED_NAME)}…` : name)
 }
 
-/** @internal A guest's text on one line of its own: it can neither forge lines nor drive a terminal. */
-export function printable(text: string): string {
-  // Control characters, the two Unicode line separators, and the marks that rearrange a line as it is displayed.
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (char) => `\\u{${char.charCodeAt(0).toString(16)}}`)
+/**
+ * @internal A guest's text on one line of its own: it can neither forge lines nor drive a terminal. Control characters, the
+ * two Unicode line separators, and the marks that rearrange a line as it is displayed are escaped.
+ *
+ * @param kept Those of them that stay.
+ * @param escape How one is written, by its number.
+ */
+export function printable(
+  text: string,
+  kept = '',
+  escape = (code: number): string => `\\u{${code.toString(16)}}`,
+): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (char) =>
+    kept.includes(char) ? char : escape(char.charCodeAt(0)),
+  )
 }
 
 /**

@@ -16,7 +16,7 @@ use crate::compute_pool::ComputePool;
 use crate::engine_counts::Counts;
 use crate::env_state::EnvState;
 use crate::failure::{Failure, FailureKind, TypedFailure};
-use crate::module_cache::ModuleCache;
+use crate::module_cache::{ModuleCache, OwnName, own_name};
 use crate::raw_env::RawEnv;
 use crate::shared_handles::SharedHandles;
 use crate::store::{StoreInner, StorePin, not_interruptible};
@@ -408,6 +408,22 @@ fn open_cache(config: &CacheConfig) -> ModuleCache {
 #[napi(catch_unwind)]
 pub fn examine_cache_entry(config: CacheConfig, name: String) -> Option<String> {
   open_cache(&config).examine(&name)
+}
+
+/// Why nothing in a cache can be used; null if it can.
+#[napi(catch_unwind)]
+pub fn cache_problem(config: CacheConfig) -> Option<String> {
+  open_cache(&config).problem()
+}
+
+/// What a file in a cache is by its name: `entry`, `temporary`, or `key`; null if it is not the cache's own.
+#[napi(catch_unwind)]
+pub fn cache_file_kind(name: String) -> Option<&'static str> {
+  own_name(&name).map(|own| match own {
+    OwnName::Entry => "entry",
+    OwnName::Temporary => "temporary",
+    OwnName::Key => "key",
+  })
 }
 
 fn apply_proposals(config: &mut Config, options: &EngineConfig) {

@@ -36,6 +36,34 @@ const ABANDONED: Duration = Duration::from_hours(1);
 
 const MAC: usize = blake3::OUT_LEN;
 
+/// What a file in the directory is by its name, if that is one that the cache gives. Others belong to somebody else, whatever
+/// their extensions: they are never removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OwnName {
+  Entry,
+  Temporary,
+  Key,
+}
+
+pub fn own_name(name: &str) -> Option<OwnName> {
+  let all = |text: &str, allowed: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|byte| allowed(&byte));
+  let hex = |text: &str, length| text.len() == length && all(text, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+  if name == KEY_FILE {
+    return Some(OwnName::Key);
+  }
+  let (stem, extension) = name.rsplit_once('.')?;
+  match extension {
+    ENTRY => hex(stem, 2 * blake3::OUT_LEN).then_some(OwnName::Entry),
+    TEMPORARY => {
+      let mut parts = stem.split('-');
+      let numbers = parts.by_ref().take(2).filter(|part| all(part, u8::is_ascii_digit)).count();
+      (numbers == 2 && parts.next().is_some_and(|part| hex(part, 16)) && parts.next().is_none())
+        .then_some(OwnName::Temporary)
+    }
+    _ => None,
+  }
+}
+
 pub struct ModuleCache {
   directory: PathBuf,
   max_bytes: u64,
@@ -137,6 +165,17 @@ impl ModuleCache {
       self.fail(reason);
     }
     Ok(compiled)
+  }
+
+  /// Why nothing in the directory can be used, if so; nothing is changed, made or run.
+  pub fn problem(&self) -> Option<Reason> {
+    let look = || {
+      let data = fs::metadata(&self.directory).map_err(reason("cannot look at", &self.directory))?;
+      self.check_owner(&data, 0o022, &self.directory, "chmod 700")?;
+      let path = self.directory.join(KEY_FILE);
+      self.read_key(&mut File::open(&path).map_err(reason("cannot read the key", &path))?, &path)
+    };
+    look().err()
   }
 
   /// The name of the module in an entry, if that is authentic; nothing is changed, made or run.
@@ -292,17 +331,21 @@ impl ModuleCache {
     }
     let now = SystemTime::now();
     let mut entries = Vec::new();
+    let mut failure = None;
     for item in fs::read_dir(&self.directory).map_err(reason("cannot list", &self.directory))? {
       let Ok(item) = item else { continue };
-      let path = item.path();
-      let extension = path.extension().and_then(std::ffi::OsStr::to_str);
+      let Some(own) = item.file_name().to_str().and_then(own_name) else { continue };
       // Another process may have removed it meanwhile.
       let Ok(data) = item.metadata() else { continue };
+      if !data.is_file() {
+        continue;
+      }
+      let path = item.path();
       let age = data.modified().ok().and_then(|then| now.duration_since(then).ok()).unwrap_or_default();
-      match extension {
-        Some(TEMPORARY) if age > ABANDONED => remove(&path)?,
-        Some(ENTRY) => entries.push((age, data.len(), path)),
-        _ => {}
+      match own {
+        OwnName::Temporary if age > ABANDONED => failure = failure.or(remove(&path).err()),
+        OwnName::Entry => entries.push((age, data.len(), path)),
+        OwnName::Temporary | OwnName::Key => {}
       }
     }
     // The youngest first: they stay as long as there is room.
@@ -311,11 +354,14 @@ impl ModuleCache {
     for (age, size, path) in entries {
       total = total.saturating_add(size);
       if age > self.max_age || total > self.max_bytes {
-        remove(&path)?;
-        count(&self.counts.removed);
+        match remove(&path) {
+          Ok(()) => count(&self.counts.removed),
+          Err(reason) => failure = failure.or(Some(reason)),
+        }
       }
     }
-    Ok(())
+    // What cannot be removed does not keep the rest.
+    failure.map_or(Ok(()), Err)
   }
 }
 

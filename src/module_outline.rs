@@ -85,13 +85,57 @@ pub struct ModuleOutline {
   pub features: Vec<String>,
 }
 
+/// Why an outline cannot be made.
+enum Stop {
+  Malformed(BinaryReaderError),
+  /// It would take more memory than this many bytes.
+  TooLarge(usize),
+}
+
+impl From<BinaryReaderError> for Stop {
+  fn from(error: BinaryReaderError) -> Self {
+    Self::Malformed(error)
+  }
+}
+
+/// How much memory an outline may take. A type, or a name, may be said once and used thousands of times, so what a short
+/// module needs has no bound of its own.
+struct Budget {
+  limit: usize,
+  used: usize,
+}
+
+impl Budget {
+  /// Besides a part for everyone, what is said once needs some times its size in the module.
+  const SHARED: usize = 64 << 20;
+  const TIMES: usize = 8;
+  /// What a text, and an item with its type, take besides their characters.
+  const TEXT: usize = 32;
+  const ITEM: usize = 512;
+
+  fn of(bytes: &[u8]) -> Self {
+    Self { limit: Self::SHARED.saturating_add(bytes.len().saturating_mul(Self::TIMES)), used: 0 }
+  }
+
+  fn take(&mut self, bytes: usize) -> Result<(), Stop> {
+    self.used = self.used.saturating_add(bytes);
+    if self.used > self.limit { Err(Stop::TooLarge(self.limit)) } else { Ok(()) }
+  }
+
+  /// A copy of a text.
+  fn text(&mut self, text: &str) -> Result<String, Stop> {
+    self.take(text.len().saturating_add(Self::TEXT))?;
+    Ok(text.to_owned())
+  }
+}
+
 /// Collects an outline; names are looked up when all has been read, for they come last.
-#[derive(Default)]
 struct Reader {
   outline: ModuleOutline,
+  budget: Budget,
   types: Vec<Option<FuncType>>,
-  /// Type of each function.
-  functions: Vec<ExternTypeInfo>,
+  /// Index of the type of each function: what most of them need is no more than that.
+  functions: Vec<u32>,
   symbols: BTreeMap<(&'static str, u32), String>,
   /// Positions and names of the parameters that have names, by function.
   params: BTreeMap<u32, Vec<(usize, String)>>,
@@ -120,14 +164,18 @@ fn ref_text(ty: RefType) -> String {
   }
 }
 
-fn func_info(kind: &str, func: Option<&FuncType>) -> ExternTypeInfo {
-  let list = |types: &[ValType]| types.iter().copied().map(type_text).collect::<Vec<_>>();
-  ExternTypeInfo {
-    kind: kind.into(),
-    params: Some(func.map(|func| list(func.params())).unwrap_or_default()),
-    results: Some(func.map(|func| list(func.results())).unwrap_or_default()),
-    ..Default::default()
-  }
+fn func_info(budget: &mut Budget, kind: &str, func: Option<&FuncType>) -> Result<ExternTypeInfo, Stop> {
+  let mut list = |types: Option<&[ValType]>| {
+    let mut texts = Vec::new();
+    for ty in types.unwrap_or_default() {
+      let text = type_text(*ty);
+      budget.take(text.len() + Budget::TEXT)?;
+      texts.push(text);
+    }
+    Ok::<_, Stop>(Some(texts))
+  };
+  let (params, results) = (list(func.map(FuncType::params))?, list(func.map(FuncType::results))?);
+  Ok(ExternTypeInfo { kind: kind.into(), params, results, ..Default::default() })
 }
 
 fn memory_info(memory: &MemoryType) -> ExternTypeInfo {
@@ -163,66 +211,93 @@ fn global_info(global: &GlobalType) -> ExternTypeInfo {
 }
 
 /// Adds something to its index space.
-fn push(list: &mut Vec<OutlineItem>, ty: ExternTypeInfo) -> u32 {
+fn push(budget: &mut Budget, list: &mut Vec<OutlineItem>, ty: ExternTypeInfo) -> Result<u32, Stop> {
+  budget.take(Budget::ITEM)?;
   let index = u32::try_from(list.len()).unwrap_or(u32::MAX);
   list.push(OutlineItem { index, ty, ..Default::default() });
-  index
+  Ok(index)
 }
 
 impl Reader {
-  fn func_type(&self, kind: &str, index: u32) -> ExternTypeInfo {
-    func_info(kind, self.types.get(index as usize).and_then(Option::as_ref))
+  fn new(bytes: &[u8]) -> Self {
+    Self {
+      outline: ModuleOutline::default(),
+      budget: Budget::of(bytes),
+      types: Vec::new(),
+      functions: Vec::new(),
+      symbols: BTreeMap::new(),
+      params: BTreeMap::new(),
+      counts: Vec::new(),
+    }
+  }
+
+  /// The type of a function or tag.
+  fn func_type(&mut self, kind: &str, index: u32) -> Result<ExternTypeInfo, Stop> {
+    func_info(&mut self.budget, kind, self.types.get(index as usize).and_then(Option::as_ref))
   }
 
   fn push_function(&mut self, ty: u32) -> u32 {
     let index = u32::try_from(self.functions.len()).unwrap_or(u32::MAX);
-    self.functions.push(self.func_type("func", ty));
+    self.functions.push(ty);
     index
   }
 
-  fn import(&mut self, module: &str, name: &str, ty: TypeRef) {
-    let outline = &mut self.outline;
+  fn import(&mut self, module: &str, name: &str, ty: TypeRef) -> Result<(), Stop> {
     let (index, ty) = match ty {
       TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
-        outline.imported_functions += 1;
-        (self.push_function(ty), self.func_type("func", ty))
+        self.outline.imported_functions += 1;
+        (self.push_function(ty), self.func_type("func", ty)?)
       }
-      TypeRef::Memory(memory) => (push(&mut outline.memories, memory_info(&memory)), memory_info(&memory)),
-      TypeRef::Table(table) => (push(&mut outline.tables, table_info(&table)), table_info(&table)),
-      TypeRef::Global(global) => (push(&mut outline.globals, global_info(&global)), global_info(&global)),
+      TypeRef::Memory(memory) => {
+        (push(&mut self.budget, &mut self.outline.memories, memory_info(&memory))?, memory_info(&memory))
+      }
+      TypeRef::Table(table) => {
+        (push(&mut self.budget, &mut self.outline.tables, table_info(&table))?, table_info(&table))
+      }
+      TypeRef::Global(global) => {
+        (push(&mut self.budget, &mut self.outline.globals, global_info(&global))?, global_info(&global))
+      }
       TypeRef::Tag(tag) => {
-        let ty = func_info("tag", self.types.get(tag.func_type_idx as usize).and_then(Option::as_ref));
-        (push(&mut outline.tags, ty.clone()), ty)
+        let own = self.func_type("tag", tag.func_type_idx)?;
+        (push(&mut self.budget, &mut self.outline.tags, own)?, self.func_type("tag", tag.func_type_idx)?)
       }
     };
-    self.outline.imports.push(OutlineItem {
-      index,
-      module: Some(module.to_owned()),
-      name: Some(name.to_owned()),
-      ty,
-      ..Default::default()
-    });
+    self.budget.take(Budget::ITEM)?;
+    let (module, name) = (self.budget.text(module)?, self.budget.text(name)?);
+    self.outline.imports.push(OutlineItem { index, module: Some(module), name: Some(name), ty, ..Default::default() });
+    Ok(())
   }
 
-  fn export(&mut self, export: Export<'_>) {
+  fn export(&mut self, export: Export<'_>) -> Result<(), Stop> {
     let place = export.index as usize;
     let outline = &self.outline;
     let ty = match export.kind {
-      ExternalKind::Func | ExternalKind::FuncExact => self.functions.get(place).cloned(),
+      ExternalKind::Func | ExternalKind::FuncExact => match self.functions.get(place) {
+        Some(ty) => Some(self.func_type("func", *ty)?),
+        None => None,
+      },
       ExternalKind::Memory => outline.memories.get(place).map(|item| item.ty.clone()),
       ExternalKind::Table => outline.tables.get(place).map(|item| item.ty.clone()),
       ExternalKind::Global => outline.globals.get(place).map(|item| item.ty.clone()),
-      ExternalKind::Tag => outline.tags.get(place).map(|item| item.ty.clone()),
+      ExternalKind::Tag => {
+        let tag = outline.tags.get(place).map(|item| &item.ty);
+        let types = tag.map_or(0, |ty| ty.params.as_ref().map_or(0, Vec::len));
+        self.budget.take(types.saturating_mul(2 * Budget::TEXT))?;
+        tag.cloned()
+      }
     };
+    self.budget.take(Budget::ITEM)?;
+    let name = self.budget.text(export.name)?;
     self.outline.exports.push(OutlineItem {
       index: export.index,
-      name: Some(export.name.to_owned()),
+      name: Some(name),
       ty: ty.unwrap_or_default(),
       ..Default::default()
     });
+    Ok(())
   }
 
-  fn read(&mut self, bytes: &[u8]) -> Result<(), BinaryReaderError> {
+  fn read(&mut self, bytes: &[u8]) -> Result<(), Stop> {
     for payload in Parser::new(0).parse_all(bytes) {
       match payload? {
         Payload::TypeSection(reader) => {
@@ -239,7 +314,7 @@ impl Reader {
         Payload::ImportSection(reader) => {
           for import in reader.into_imports() {
             let import = import?;
-            self.import(import.module, import.name, import.ty);
+            self.import(import.module, import.name, import.ty)?;
           }
         }
         Payload::FunctionSection(reader) => {
@@ -251,28 +326,28 @@ impl Reader {
         }
         Payload::TableSection(reader) => {
           for table in reader {
-            push(&mut self.outline.tables, table_info(&table?.ty));
+            push(&mut self.budget, &mut self.outline.tables, table_info(&table?.ty))?;
           }
         }
         Payload::MemorySection(reader) => {
           for memory in reader {
-            push(&mut self.outline.memories, memory_info(&memory?));
+            push(&mut self.budget, &mut self.outline.memories, memory_info(&memory?))?;
           }
         }
         Payload::TagSection(reader) => {
           for tag in reader {
-            let ty = self.func_type("tag", tag?.func_type_idx);
-            push(&mut self.outline.tags, ty);
+            let ty = self.func_type("tag", tag?.func_type_idx)?;
+            push(&mut self.budget, &mut self.outline.tags, ty)?;
           }
         }
         Payload::GlobalSection(reader) => {
           for global in reader {
-            push(&mut self.outline.globals, global_info(&global?.ty));
+            push(&mut self.budget, &mut self.outline.globals, global_info(&global?.ty))?;
           }
         }
         Payload::ExportSection(reader) => {
           for export in reader {
-            self.export(export?);
+            self.export(export?)?;
           }
         }
         Payload::StartSection { func, .. } => self.outline.start = Some(func),
@@ -282,12 +357,12 @@ impl Reader {
         Payload::CustomSection(reader) => {
           if let KnownCustom::Name(names) = reader.as_known() {
             // Names are a help only: what is readable before the first error is kept.
-            let _ = self.names(names);
+            if let Err(stop @ Stop::TooLarge(_)) = self.names(names) {
+              return Err(stop);
+            }
           }
-          self
-            .outline
-            .custom_sections
-            .push(OutlineSection { name: reader.name().to_owned(), bytes: number(reader.data().len() as u64) });
+          let name = self.budget.text(reader.name())?;
+          self.outline.custom_sections.push(OutlineSection { name, bytes: number(reader.data().len() as u64) });
         }
         _ => {}
       }
@@ -295,10 +370,10 @@ impl Reader {
     Ok(())
   }
 
-  fn names(&mut self, names: wasmparser::NameSectionReader<'_>) -> Result<(), BinaryReaderError> {
+  fn names(&mut self, names: wasmparser::NameSectionReader<'_>) -> Result<(), Stop> {
     for name in names {
       match name? {
-        Name::Module { name, .. } => self.outline.name = Some(name.to_owned()),
+        Name::Module { name, .. } => self.outline.name = Some(self.budget.text(name)?),
         Name::Function(map) => self.symbols("func", map)?,
         Name::Table(map) => self.symbols("table", map)?,
         Name::Memory(map) => self.symbols("memory", map)?,
@@ -320,7 +395,7 @@ impl Reader {
     self.counts.push((kind, count));
   }
 
-  fn count_inner(&mut self, kind: &'static str, map: IndirectNameMap<'_>) -> Result<(), BinaryReaderError> {
+  fn count_inner(&mut self, kind: &'static str, map: IndirectNameMap<'_>) -> Result<(), Stop> {
     let mut count = 0_u32;
     for group in map {
       count = count.saturating_add(group?.names.count());
@@ -329,30 +404,32 @@ impl Reader {
     Ok(())
   }
 
-  fn symbols(&mut self, kind: &'static str, map: NameMap<'_>) -> Result<(), BinaryReaderError> {
+  fn symbols(&mut self, kind: &'static str, map: NameMap<'_>) -> Result<(), Stop> {
     let mut count = 0;
     for naming in map {
       let naming = naming?;
       count += 1;
-      self.symbols.insert((kind, naming.index), naming.name.to_owned());
+      let name = self.budget.text(naming.name)?;
+      self.symbols.insert((kind, naming.index), name);
     }
     self.count(kind, count);
     Ok(())
   }
 
   /// The first locals of a function are its parameters.
-  fn locals(&mut self, functions: IndirectNameMap<'_>) -> Result<(), BinaryReaderError> {
+  fn locals(&mut self, functions: IndirectNameMap<'_>) -> Result<(), Stop> {
     let mut count = 0_u32;
     for function in functions {
       let function = function?;
-      let params = self.functions.get(function.index as usize).and_then(|ty| ty.params.as_ref()).map_or(0, Vec::len);
+      let ty = self.functions.get(function.index as usize).and_then(|ty| self.types.get(*ty as usize));
+      let params = ty.and_then(Option::as_ref).map_or(0, |ty| ty.params().len());
       let mut names = Vec::new();
       for naming in function.names {
         let naming = naming?;
         count = count.saturating_add(1);
         let place = naming.index as usize;
         if place < params {
-          names.push((place, naming.name.to_owned()));
+          names.push((place, self.budget.text(naming.name)?));
         }
       }
       self.params.insert(function.index, names);
@@ -361,8 +438,8 @@ impl Reader {
     Ok(())
   }
 
-  fn finish(mut self) -> ModuleOutline {
-    let outline = &mut self.outline;
+  fn finish(mut self) -> Result<ModuleOutline, Stop> {
+    let (outline, budget) = (&mut self.outline, &mut self.budget);
     let lists = [
       &mut outline.imports,
       &mut outline.exports,
@@ -373,12 +450,16 @@ impl Reader {
     ];
     for item in lists.into_iter().flatten() {
       let kind = ["func", "memory", "table", "global", "tag"].into_iter().find(|kind| *kind == item.ty.kind);
-      item.symbol = kind.and_then(|kind| self.symbols.get(&(kind, item.index))).cloned();
+      if let Some(symbol) = kind.and_then(|kind| self.symbols.get(&(kind, item.index))) {
+        item.symbol = Some(budget.text(symbol)?);
+      }
       if kind == Some("func") {
         for (place, name) in self.params.get(&item.index).into_iter().flatten() {
-          item.param_names.resize(item.param_names.len().max(place + 1), String::new());
+          let length = item.param_names.len().max(place + 1);
+          budget.take((length - item.param_names.len()).saturating_mul(Budget::TEXT))?;
+          item.param_names.resize(length, String::new());
           if let Some(entry) = item.param_names.get_mut(*place) {
-            entry.clone_from(name);
+            *entry = budget.text(name)?;
           }
         }
       }
@@ -391,7 +472,7 @@ impl Reader {
       .collect();
     outline.name_counts =
       self.counts.into_iter().map(|(kind, count)| OutlineCount { kind: kind.to_owned(), count }).collect();
-    self.outline
+    Ok(self.outline)
   }
 }
 
@@ -407,9 +488,18 @@ fn outline(bytes: &[u8]) -> Result<ModuleOutline, Box<TypedFailure>> {
   check_binary(bytes)?;
   // What is valid has indexes that lead somewhere, and sizes within the limits.
   Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(|error| compile_error(&error))?;
-  let mut reader = Reader::default();
-  reader.read(bytes).map_err(|error| compile_error(&error))?;
-  let mut outline = reader.finish();
+  let mut reader = Reader::new(bytes);
+  let mut outline = reader.read(bytes).and_then(|()| reader.finish()).map_err(|stop| match stop {
+    Stop::Malformed(error) => compile_error(&error),
+    Stop::TooLarge(limit) => Box::new(TypedFailure {
+      kind: FailureKind::Limit,
+      message: format!(
+        "what the module imports, exports and names would take more than {} MiB: it repeats long types or names too often",
+        limit >> 20
+      ),
+      detail: ErrorDetail::default(),
+    }),
+  })?;
   outline.features = wasm_features::needed(bytes).into_iter().map(str::to_owned).collect();
   Ok(outline)
 }

@@ -38,6 +38,8 @@ impl wasmprinter::Print for BoundedText {
     if part.len() > self.limit.saturating_sub(self.text.len()) {
       return Err(Error::from(ErrorKind::FileTooLarge));
     }
+    // Texts are long enough to find no room.
+    self.text.try_reserve(part.len()).map_err(|_| Error::from(ErrorKind::OutOfMemory))?;
     self.text.push_str(part);
     Ok(())
   }
@@ -54,12 +56,13 @@ fn print(bytes: &[u8], config: &PrintConfig) -> Result<String, Box<TypedFailure>
     .fold_instructions(config.fold)
     .print(bytes, &mut output)
     .map_err(|error| {
-      if error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::FileTooLarge) {
-        return Box::new(TypedFailure {
-          kind: FailureKind::Limit,
-          message: format!("the text of the module would be longer than {limit} bytes"),
-          detail: ErrorDetail::default(),
-        });
+      let reason = match error.downcast_ref::<Error>().map(Error::kind) {
+        Some(ErrorKind::FileTooLarge) => Some(format!("the text of the module would be longer than {limit} bytes")),
+        Some(ErrorKind::OutOfMemory) => Some("there is no memory for the text of the module".to_owned()),
+        _ => None,
+      };
+      if let Some(message) = reason {
+        return Box::new(TypedFailure { kind: FailureKind::Limit, message, detail: ErrorDetail::default() });
       }
       let offset = error.downcast_ref::<BinaryReaderError>().map(BinaryReaderError::offset);
       Box::new(TypedFailure {

@@ -1,12 +1,13 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 
-import { type CacheEntry, cleanCache, examineEntry, listCache } from '../cache-directory'
-import { renderName } from '../wasm-frame'
+import { type CacheEntry, cacheProblem, cleanCache, examineEntry, listCache } from '../cache-directory'
+import { printable, renderName } from '../wasm-frame'
 import { cacheDirectory } from './cache-directory'
 import { defineCommand } from './command'
 import { CliError, UsageError, systemReason } from './failure'
-import { STDOUT, writeAll } from './output'
+import { jsonText } from './json'
+import { STDOUT, note, writeAll } from './output'
 import { ageOption, ageText, sizeText } from './quantity'
 import { alignRows } from './table'
 
@@ -23,14 +24,15 @@ export const cacheList = defineCommand({
     verify: { type: 'flag', help: 'also tell which are authentic, and the names of their modules; reads all of them' },
     json: {
       type: 'flag',
-      help: 'as JSON: { directory, entries: [{ name, bytes, created, used, authentic, module }] }',
+      help: 'as JSON: { directory, problem, entries: [{ name, bytes, created, used, authentic, module }] }',
     },
   },
   run({ verify = false, json = false }, [given]) {
     const directory = directoryOf(given)
     const listed = using(directory, () => listCache(directory))
     const entries = verify ? listed.map((entry) => examined(directory, entry)) : listed
-    writeAll(STDOUT, json ? jsonText(directory, entries) : tableText(directory, entries))
+    const problem = verify ? cacheProblem(directory) : undefined
+    writeAll(STDOUT, json ? reportText(directory, entries, problem) : tableText(directory, entries, problem))
     return 0
   },
 })
@@ -49,9 +51,11 @@ export const cacheClean = defineCommand({
     const age = ageOption('--older-than', olderThan)
     if (all && age !== undefined) throw new UsageError('--all leaves nothing for --older-than; use one of them')
     const directory = directoryOf(given)
-    const before = age === undefined ? Infinity : Date.now() - age
-    const { entries, bytes } = using(directory, () => cleanCache(directory, before, all))
-    writeAll(STDOUT, `${directory}: ${countText(entries)} removed, ${sizeText(bytes)}\n`)
+    const { entries, bytes, strangeKey } = using(directory, () => cleanCache(directory, age, all))
+    if (strangeKey !== undefined) {
+      note(`node-wasmtime: ${strangeKey} stays: there are other files beside it, and no entry that was made with it`)
+    }
+    writeAll(STDOUT, `${shown(directory)}: ${countText(entries)} removed, ${sizeText(bytes)}\n`)
     return 0
   },
 })
@@ -70,6 +74,7 @@ function examined(directory: string, entry: CacheEntry): Examined {
 /** The default need not be there before it is used; a directory that somebody names is there. */
 function directoryOf(given: string | undefined): string {
   if (given === undefined) return cacheDirectory()
+  if (given === '') throw new UsageError('the directory of the cache has an empty name')
   const directory = resolve(given)
   const stats = using(directory, () => statSync(directory))
   if (!stats.isDirectory()) throw new CliError(`${directory} is no directory`)
@@ -84,19 +89,23 @@ function using<T>(directory: string, run: () => T): T {
   }
 }
 
+/** A path, safe to print. */
+const shown = (path: string): string => printable(path)
+
 const countText = (count: number): string => (count === 1 ? '1 entry' : `${count} entries`)
 
-function jsonText(directory: string, entries: readonly Examined[]): string {
+function reportText(directory: string, entries: readonly Examined[], problem: string | undefined): string {
   const time = (milliseconds: number): string => new Date(milliseconds).toISOString()
   const plain = entries.map(({ name, bytes, created, used, authentic, module }) => {
     return { name, bytes, created: time(created), used: time(used), authentic, module }
   })
-  return `${JSON.stringify({ directory, entries: plain }, null, 2)}\n`
+  return jsonText({ directory, problem, entries: plain })
 }
 
-function tableText(directory: string, entries: readonly Examined[]): string {
+function tableText(directory: string, entries: readonly Examined[], problem: string | undefined): string {
   const total = entries.reduce((sum, { bytes }) => sum + bytes, 0)
-  const head = `${directory}: ${countText(entries.length)}, ${sizeText(total)}\n`
+  const warning = problem === undefined ? '' : `nothing in it is used: ${printable(problem)}\n`
+  const head = `${shown(directory)}: ${countText(entries.length)}, ${sizeText(total)}\n${warning}`
   if (entries.length === 0) return head
   const verified = entries.some(({ authentic }) => authentic !== undefined)
   const now = Date.now()

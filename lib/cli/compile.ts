@@ -1,4 +1,4 @@
-import { basename, extname } from 'node:path'
+import { basename, extname, resolve } from 'node:path'
 
 import { Engine } from '../engine'
 import { ArgumentError } from '../errors'
@@ -7,7 +7,7 @@ import { engineFlags, engineOption, withEngineFlags } from './engine-flags'
 import { CliError, UsageError } from './failure'
 import { inFile } from './guest'
 import { readSource, sourceOf } from './module-file'
-import { checkWritable, writeOutput } from './output'
+import { openOutput } from './output'
 import { withProgress } from './progress'
 
 export const compile = defineCommand({
@@ -34,11 +34,10 @@ export const compile = defineCommand({
   },
   async run({ output, target, engine: flags }, [path = '']) {
     const file = readSource(path)
-    const destination = output ?? defaultOutput(path, '.cwasm')
-    checkWritable(destination)
+    const destination = openOutput(output ?? defaultOutput(path, '.cwasm'))
     const engine = withEngineFlags(() => new Engine(engineFlags(flags)))
     const work = engine.precompile(sourceOf(file), target === undefined ? {} : { target })
-    writeOutput(destination, await withProgress(`compiling ${path}`, file.bytes.length, work).catch(explain))
+    destination.write(await withProgress(`compiling ${path}`, file.bytes.length, work).catch(explain))
     return 0
 
     function explain(error: unknown): never {
@@ -52,6 +51,6 @@ export const compile = defineCommand({
 export function defaultOutput(path: string, extension: string): string {
   if (path === '-') throw new UsageError('say where the output goes with -o, since the input has no name')
   const output = basename(path, extname(path)) + extension
-  if (output !== basename(path)) return output
+  if (resolve(output) !== resolve(path)) return output
   throw new CliError(`${path} would be overwritten; say where the output goes with -o`)
 }

@@ -42,9 +42,9 @@ function valueOf(text: string): boolean | number | string {
   return parseSize(text) ?? text
 }
 
-/** The option of the cache, for the engine. */
-export function cacheFlag(flag: string | true | undefined): EngineOptions {
-  return flag === undefined ? {} : { cache: flag === true ? cacheDirectory() : flag }
+/** The directory of the cache, if there is to be one. */
+export function cacheFlag(flag: string | true | undefined): string | undefined {
+  return flag === true ? cacheDirectory() : flag
 }
 
 /** Runs what makes an engine: what it refuses is what was given to the command. */

@@ -11,6 +11,14 @@ export const ExitStatus = {
   brokenPipe: 141,
 } as const
 
+/**
+ * The status for a code that a guest has given `proc_exit`. Systems other than Windows keep its lowest 8 bits only; what is
+ * no success there stays none.
+ */
+export function statusOf(code: number): number {
+  return code === 0 || process.platform === 'win32' ? code : code & 0xff || 1
+}
+
 /** Something that the user has to hear of: its message is all that is printed. */
 export class CliError extends Error {
   readonly status: number

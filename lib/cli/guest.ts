@@ -2,17 +2,20 @@ import { basename } from 'node:path'
 
 import { CompiledModule } from '../compiled-module'
 import type { EngineOptions } from '../engine-options'
-import { CompileError, ExitError, InterruptedError, LinkError, OutOfFuelError, TrapError } from '../errors'
+import { CompileError, ExitError, InterruptedError, LimitError, LinkError, OutOfFuelError, TrapError } from '../errors'
+// Tells native code of the classes for what guests throw and return.
+import '../gc-ref'
 import type { ModuleConfig } from '../module-config'
 import type { ModuleInstance } from '../module-instance'
 import { Runtime } from '../runtime'
 import { now } from '../stopper'
+import { WasmException } from '../wasm-exception'
 import { renderName, renderTrace } from '../wasm-frame'
 import { withEngineFlags } from './engine-flags'
-import { CliError, ExitStatus } from './failure'
+import { CliError, ExitStatus, statusOf } from './failure'
 import { type Invocation, functionOf, planInvocation, printResults } from './invocation'
 import { type ModuleFile, readModule, sourceOf } from './module-file'
-import { note, writeOutput } from './output'
+import { type Output, note } from './output'
 import type * as ProfiledGuest from './profiled-guest'
 import { isWatched, withProgress } from './progress'
 
@@ -27,8 +30,8 @@ export interface GuestRequest {
   /** The function to call instead of the program. */
   readonly invoke: string | undefined
   /** Files to write. */
-  readonly profile: string | undefined
-  readonly coredump: string | undefined
+  readonly profile: Output | undefined
+  readonly coredump: Output | undefined
   readonly allowPrecompiled: boolean
 }
 
@@ -101,7 +104,7 @@ function runNow(runtime: Runtime, compiled: CompiledModule, invocation: Invocati
     const result: unknown = func.callWith(left(), ...args)
     if (name === request.invoke) printResults(func, result)
   }
-  return instance.exitCode ?? ExitStatus.success
+  return statusOf(instance.exitCode ?? ExitStatus.success)
 }
 
 /** What is to be called, one after the other. A guest that its own start function has ended successfully is done. */
@@ -121,22 +124,43 @@ export function clock(timeoutMs: number | undefined): () => { readonly timeoutMs
 
 /** The exit status of a guest that has not come to its end by returning; throws what is not the guest's. */
 export function endStatus(error: unknown, { timeoutMs, coredump, path }: GuestRequest): number {
-  if (error instanceof ExitError) return error.exitCode
-  const stopped = error instanceof TrapError || error instanceof InterruptedError || error instanceof OutOfFuelError
-  if (!stopped) throw error instanceof LinkError ? unlinkable(path, error) : error
-  note(
-    error instanceof InterruptedError
-      ? `node-wasmtime: ${basename(path)} was stopped after ${timeoutMs} ms (--timeout)${renderTrace(error.frames)}`
-      : `node-wasmtime: ${error.message}`,
-  )
+  if (error instanceof ExitError) return statusOf(error.exitCode)
+  if (!isEndOfGuest(error)) throw outsideOfGuest(error, path)
+  note(`node-wasmtime: ${endText(error, path, timeoutMs)}`)
   if (coredump !== undefined) {
-    if (error.coredump === undefined) note('node-wasmtime: there is no core dump, since the guest is too large for one')
-    else {
-      writeOutput(coredump, error.coredump)
-      note(`node-wasmtime: a core dump was written to ${coredump}`)
+    if (error instanceof WasmException) note('node-wasmtime: there is no core dump, since exceptions have none')
+    else if (error.coredump === undefined) {
+      note('node-wasmtime: there is no core dump, since the guest is too large for one')
+    } else {
+      coredump.write(error.coredump)
+      note(`node-wasmtime: a core dump was written to ${coredump.path}`)
     }
   }
   return ExitStatus.trap
+}
+
+type EndOfGuest = TrapError | InterruptedError | OutOfFuelError | WasmException
+
+function isEndOfGuest(error: unknown): error is EndOfGuest {
+  return (
+    error instanceof TrapError ||
+    error instanceof InterruptedError ||
+    error instanceof OutOfFuelError ||
+    error instanceof WasmException
+  )
+}
+
+/** What has kept a guest from beginning. */
+function outsideOfGuest(error: unknown, path: string): unknown {
+  if (error instanceof LinkError) return unlinkable(path, error)
+  if (!(error instanceof LimitError)) return error
+  return new CliError(error.message.replace(/^limits\.memoryBytes of the store/, '--max-memory'))
+}
+
+function endText(error: EndOfGuest, path: string, timeoutMs: number | undefined): string {
+  if (error instanceof WasmException) return `an exception that nobody caught${renderTrace(error.frames)}`
+  if (!(error instanceof InterruptedError)) return error.message
+  return `${basename(path)} was stopped after ${timeoutMs} ms (--timeout)${renderTrace(error.frames)}`
 }
 
 /** Names all imports that cannot be given. */

@@ -1,6 +1,7 @@
 import type { ExternTypeDescription } from '../types'
 import { renderName } from '../wasm-frame'
 import type { ModuleReport } from './inspect'
+import { nameOf } from './module-file'
 import { sizeText } from './quantity'
 import { alignRows } from './table'
 import { functionText } from './values'
@@ -14,7 +15,7 @@ export function outlineTable(report: ModuleReport, withNames: boolean): string {
     ([kind, count]) => `${count} ${kind}${count === 1 ? '' : 's'}`,
   )
   const summary = [
-    ['file', `${report.file} (${sizeText(report.bytes)})`],
+    ['file', `${renderName(nameOf(report.file))} (${sizeText(report.bytes)})`],
     ['name', report.name === null ? '-' : renderName(report.name)],
     [
       'functions',
@@ -60,7 +61,8 @@ function section(title: string, rows: readonly (readonly string[])[]): string[] 
 
 /** A name that the module chose, safe to print; in quotes where it is not a plain word. */
 function quote(name = ''): string {
-  return /^[\w$.:/@-]+$/.test(name) ? name : `"${renderName(name)}"`
+  const text = renderName(name.replace(/["\\]/g, '\\$&'))
+  return /^[\w$.:/@-]+$/.test(name) ? text : `"${text}"`
 }
 
 function place(index: number, symbol: string | undefined): string {
@@ -72,7 +74,7 @@ function typeText(item: Item): string {
   switch (type.kind) {
     case 'func':
     case 'tag':
-      return functionText('', type.params, type.results, item.paramNames?.map(renderName))
+      return functionText('', type.params, type.results, item.paramNames)
     case 'memory': {
       const { minimum, maximum, pageSize } = type
       const unit = pageSize === 65_536 ? 'pages' : `pages of ${sizeText(pageSize)}`

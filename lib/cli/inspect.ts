@@ -1,9 +1,9 @@
 import { type Binding, native } from '../native'
-import { wat2wasm } from '../wasm-text'
 import { defineCommand } from './command'
 import { inFile } from './guest'
 import { outlineTable } from './inspect-table'
-import { nameOf, readSource } from './module-file'
+import { jsonText } from './json'
+import { binaryOf, readSource } from './module-file'
 import { STDOUT, writeAll } from './output'
 
 /** Something that a module imports, exports or has; what there is besides `kind` depends on it, as in `ExternTypeDescription`. */
@@ -59,9 +59,9 @@ export const inspect = defineCommand({
     names: { type: 'flag', help: 'with all functions that the name section names; JSON has them anyway' },
   },
   async run({ json = false, names = false }, [path = '']) {
-    const { kind, bytes } = readSource(path)
-    const report = await reportOf(path, () => (kind === 'text' ? wat2wasm(bytes.toString()) : bytes))
-    writeAll(STDOUT, json ? `${JSON.stringify(report, null, 2)}\n` : outlineTable(report, names))
+    const file = readSource(path)
+    const report = await reportOf(path, () => binaryOf(file))
+    writeAll(STDOUT, json ? jsonText(report) : outlineTable(report, names))
     return 0
   },
 })
@@ -69,7 +69,7 @@ export const inspect = defineCommand({
 async function reportOf(path: string, read: () => Uint8Array): Promise<ModuleReport> {
   try {
     const binary = read()
-    return makeReport(nameOf(path), binary.length, await native.outlineModule(binary))
+    return makeReport(path, binary.length, await native.outlineModule(binary))
   } catch (error) {
     throw inFile(path, error)
   }

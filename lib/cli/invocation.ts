@@ -1,10 +1,11 @@
 import type { CompiledModule } from '../compiled-module'
 import type { Func } from '../func'
 import type { ModuleInstance } from '../module-instance'
+import { renderName } from '../wasm-frame'
 import { CliError } from './failure'
 import { STDOUT, writeAll } from './output'
 import { suggestion } from './suggest'
-import { functionText, parseValues, valueText } from './values'
+import { parseValues, signatureText, valueText } from './values'
 
 /** What is to be called in an instance. */
 export interface Invocation {
@@ -27,28 +28,36 @@ export function planInvocation(
   if (definition !== undefined) {
     return { name, args: invoke === undefined ? [] : parseValues(name, definition, words) }
   }
-  const functions = compiled.exportedFunctions.flatMap(({ exportNames, paramTypes, paramNames, resultTypes }) =>
-    exportNames.map((name) => functionText(name, paramTypes, resultTypes, paramNames)),
-  )
-  const names = compiled.exportedFunctions.flatMap(({ exportNames }) => exportNames)
   throw new CliError(
     (invoke === undefined
       ? 'the module exports no function "_start", so it is no program; call another with --invoke'
-      : `the module exports no function "${invoke}"${suggestion(invoke, names)}`) + listText(functions),
+      : `the module exports no function "${renderName(invoke)}"${suggestion(invoke, namesOf(compiled))}`) +
+      listText(compiled),
   )
 }
 
-function listText(functions: readonly string[]): string {
-  if (functions.length === 0) return '\nIt exports no functions.'
-  const shown = functions.slice(0, 30).map((text) => `\n  ${text}`)
-  const rest = functions.length > shown.length ? `\n  and ${functions.length - shown.length} more` : ''
-  return `\nIt exports these functions:${shown.join('')}${rest}`
+function* namesOf(compiled: CompiledModule): Iterable<string> {
+  for (const { exportNames } of compiled.exportedFunctions) yield* exportNames
 }
+
+function listText(compiled: CompiledModule): string {
+  const shown: string[] = []
+  let count = 0
+  for (const { exportNames, paramTypes, resultTypes, paramNames } of compiled.exportedFunctions) {
+    for (const name of exportNames) {
+      if (count++ < MAX_LISTED) shown.push(`\n  ${signatureText(name, paramTypes, resultTypes, paramNames)}`)
+    }
+  }
+  if (count === 0) return '\nIt exports no functions.'
+  return `\nIt exports these functions:${shown.join('')}${count > shown.length ? `\n  and ${count - shown.length} more` : ''}`
+}
+
+const MAX_LISTED = 30
 
 /** The function in the instance. */
 export function functionOf(instance: ModuleInstance, name: string): Func<any, any> {
   const func = instance.exportedFunction(name)
-  if (func === undefined) throw new CliError(`the export "${name}" is no function`)
+  if (func === undefined) throw new CliError(`the export "${renderName(name)}" is no function`)
   return func
 }
 

@@ -62,7 +62,7 @@ function fail(error: unknown): void {
 /** What people can do something with; anything else is a bug, whose place must be seen. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const expected = error instanceof CliError || error instanceof WasmtimeError || 'code' in error
+  const expected = error instanceof CliError || error instanceof WasmtimeError || 'syscall' in error
   return expected ? error.message : (error.stack ?? error.message)
 }
 
@@ -71,14 +71,29 @@ function dispatch(args: readonly string[]): number | Promise<number> {
   if (first === undefined) throw new UsageError(`a command is missing\n\n${help()}`)
   if (first === '--help' || first === '-h') return print(help())
   if (first === '--version' || first === '-V') return print(version())
-  if (first === 'help') return second === undefined ? print(help()) : dispatch([...args.slice(1), '--help'])
-  const words = Object.hasOwn(commands, `${first} ${second}`) ? 2 : 1
-  const name = args.slice(0, words).join(' ')
-  const load = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (load === undefined) return unknownCommand(first, args)
-  const command = load()
-  const { help: wanted, options, positionals } = parseOptions(command, args.slice(words))
-  if (!wanted) return command.run(options, positionals)
+  if (first === 'help') return second === undefined ? print(help()) : helpOf(args.slice(1))
+  const found = find(args)
+  if (found === undefined) return unknownCommand(first, args)
+  const { help: wanted, options, positionals } = parseOptions(found.command, found.rest)
+  return wanted ? printHelp(found.command) : found.command.run(options, positionals)
+}
+
+/** The command of the first word, or the first two, and what stands behind it. */
+function find(args: readonly string[]): { command: Command<any>; rest: readonly string[] } | undefined {
+  for (const words of [2, 1]) {
+    const name = args.slice(0, words).join(' ')
+    if (Object.hasOwn(commands, name)) return { command: commands[name]?.() as Command<any>, rest: args.slice(words) }
+  }
+  return undefined
+}
+
+/** What stands behind the command does not matter; it is not run. */
+function helpOf(args: readonly string[]): number {
+  const found = find(args)
+  return found === undefined ? unknownCommand(args[0] ?? '', [...args, '--help']) : printHelp(found.command)
+}
+
+function printHelp(command: Command<any>): number {
   const { commandHelp } = require('./help') as typeof Help
   return print(commandHelp(command))
 }

@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readSync } from 'node:fs'
 
 import { Engine } from '../engine'
 import type { ModuleSource } from '../types'
+import { wat2wasm } from '../wasm-text'
 import { CliError, systemReason } from './failure'
+import { waitABit } from './output'
 
 /** A module as it was read. */
 export interface ModuleFile {
@@ -29,7 +31,21 @@ export function readModule(path: string): ModuleFile {
 
 /** The module as the library takes it. */
 export function sourceOf({ kind, bytes }: ModuleFile): ModuleSource {
-  return kind === 'text' ? bytes.toString() : bytes
+  return kind === 'text' ? textOf(bytes) : bytes
+}
+
+/**
+ * The module in the binary format.
+ *
+ * @throws {CompileError} If it is text that is not valid.
+ */
+export function binaryOf({ kind, bytes }: ModuleFile): Uint8Array {
+  return kind === 'text' ? wat2wasm(textOf(bytes)) : bytes
+}
+
+/** Without the mark at the beginning that some editors put there, which the text format does not know. */
+function textOf(bytes: Buffer): string {
+  return new TextDecoder().decode(bytes)
 }
 
 /** A module that is to be compiled or looked into, which code for one processor cannot be. */
@@ -58,8 +74,33 @@ export function nameOf(path: string): string {
 
 function readInput(path: string): Buffer {
   try {
-    return readFileSync(path === '-' ? 0 : path)
+    return path === '-' ? readAll(0) : readFileSync(path)
   } catch (error) {
     throw new CliError(`cannot read ${nameOf(path)}: ${systemReason(error)}`)
+  }
+}
+
+/** Reads to the end, and waits where somebody has made the pipe or terminal one that does not wait. */
+function readAll(descriptor: number): Buffer {
+  const parts: Buffer[] = []
+  for (;;) {
+    const part = Buffer.allocUnsafe(65_536)
+    const length = readSome(descriptor, part)
+    if (length === 0) return Buffer.concat(parts)
+    if (length === undefined) waitABit()
+    else parts.push(part.subarray(0, length))
+  }
+}
+
+/** How many bytes have been read, 0 at the end, `undefined` if there are none yet. */
+function readSome(descriptor: number, part: Buffer): number | undefined {
+  try {
+    return readSync(descriptor, part)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EAGAIN') return undefined
+    // Windows says so at the end of a pipe.
+    if (code === 'EOF') return 0
+    throw error
   }
 }

@@ -1,11 +1,12 @@
 import { basename } from 'node:path'
 
 import type { CompiledModule } from '../compiled-module'
+import type { GuestProfiler } from '../guest-profiler'
 import type { Runtime } from '../runtime'
-import { ExitStatus } from './failure'
+import { CliError, ExitStatus, statusOf } from './failure'
 import { type GuestRequest, callsOf, clock, endStatus } from './guest'
 import { type Invocation, functionOf, printResults } from './invocation'
-import { note, writeOutput } from './output'
+import { type Output, note } from './output'
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
@@ -18,7 +19,7 @@ export async function runProfiled(
   compiled: CompiledModule,
   invocation: Invocation,
   request: GuestRequest,
-  file: string,
+  output: Output,
 ): Promise<number> {
   const left = clock(request.timeoutMs)
   const controller = new AbortController()
@@ -30,6 +31,7 @@ export async function runProfiled(
   }
   for (const name of SIGNALS) process.once(name, stop)
   let status: number = ExitStatus.success
+  let profiler: GuestProfiler | undefined
   try {
     const instance = await runtime.instantiateAsync(compiled, {
       ...request.config,
@@ -38,25 +40,38 @@ export async function runProfiled(
       ...left(),
     })
     if (!instance.closed) {
-      const profiler = instance.startProfiling({ name: basename(request.path) })
-      try {
-        for (const { name, args } of callsOf(instance, invocation)) {
-          const func = functionOf(instance, name)
-          const result: unknown = await func.callAsyncWith({ signal, ...left() }, ...args)
-          if (name === request.invoke) printResults(func, result)
-        }
-      } finally {
-        writeOutput(file, profiler.finish())
-        note(`node-wasmtime: a profile was written to ${file}`)
+      profiler = instance.startProfiling({ name: basename(request.path) })
+      for (const { name, args } of callsOf(instance, invocation)) {
+        const func = functionOf(instance, name)
+        const result: unknown = await func.callAsyncWith({ signal, ...left() }, ...args)
+        if (name === request.invoke) printResults(func, result)
       }
     }
-    status = instance.exitCode ?? ExitStatus.success
+    status = statusOf(instance.exitCode ?? ExitStatus.success)
   } catch (error) {
     if (!signal.aborted) status = endStatus(error, request)
   } finally {
     for (const name of SIGNALS) process.removeListener(name, stop)
   }
+  if (!writeProfile(profiler, output) && status === ExitStatus.success) status = ExitStatus.failure
   // Whoever sent the signal sees what it has done.
   if (received !== undefined) process.kill(process.pid, received)
   return status
+}
+
+/** Whether it could be written; why not is said beside what the guest has ended by. */
+function writeProfile(profiler: GuestProfiler | undefined, output: Output): boolean {
+  if (profiler === undefined) {
+    note('node-wasmtime: there is no profile, since the guest has ended in its start function, which is not profiled')
+    return true
+  }
+  try {
+    output.write(profiler.finish())
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error
+    note(`node-wasmtime: ${error.message}`)
+    return false
+  }
+  note(`node-wasmtime: a profile was written to ${output.path}`)
+  return true
 }

@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs'
 import type * as Tty from 'node:tty'
 
 import { now } from '../stopper'
+import { renderName } from '../wasm-frame'
 import { STDERR, writeAll } from './output'
 import { sizeText } from './quantity'
 
@@ -35,7 +36,7 @@ export async function withProgress<T>(what: string, bytes: number, work: Promise
   let frame = 0
   const show = (): void => {
     const seconds = ((now() - began) / 1000).toFixed(1)
-    writeAll(STDERR, `${ERASE}${FRAMES[frame++ % FRAMES.length]} ${what} (${sizeText(bytes)}) ${seconds} s`)
+    writeAll(STDERR, `${ERASE}${FRAMES[frame++ % FRAMES.length]} ${renderName(what)} (${sizeText(bytes)}) ${seconds} s`)
   }
   let timer = setTimeout(() => {
     show()

@@ -3,8 +3,8 @@ import { basename } from 'node:path'
 import { defineCommand } from './command'
 import { cacheFlag, engineFlags, engineOption } from './engine-flags'
 import { runGuest } from './guest'
-import { directories, variables } from './guest-options'
-import { checkWritable } from './output'
+import { checkCacheApart, directories, variables } from './guest-options'
+import { openOutput } from './output'
 import { fuelOption, sizeOption, timeOption } from './quantity'
 
 /** Core dumps are of memory that exists already; beyond this a buffer of Node.js may not hold them. */
@@ -17,7 +17,7 @@ export const run = defineCommand({
   details:
     'The module is a .wasm or .wat file, or - for standard input. What stands behind it goes to the guest as it is. The ' +
     'guest finds WASI preview 1, with the standard streams of this process, and nothing else that is not given here. ' +
-    'The exit status is that of the guest; 134 (on Windows 3) if it traps or is stopped by --timeout or --fuel; 1 if it ' +
+    'The exit status is that of the guest; 134 (on Windows 3) if it traps, throws an exception that nobody catches, or is stopped by --timeout or --fuel; 1 if it ' +
     'cannot be run; 2 if the command line is wrong.',
   positionals: 'first',
   options: {
@@ -60,8 +60,14 @@ export const run = defineCommand({
     const timeoutMs = timeOption('--timeout', options.timeout)
     const fuel = fuelOption('--fuel', options.fuel)
     const memoryBytes = sizeOption('--max-memory', options['max-memory'])
-    const { invoke, profile, coredump, argv0 = basename(path) } = options
-    for (const file of [profile, coredump]) if (file !== undefined) checkWritable(file)
+    const preopens = directories(options.dir)
+    const cache = cacheFlag(options.cache)
+    if (cache !== undefined) checkCacheApart(cache, preopens)
+    const { invoke, argv0 = basename(path) } = options
+    // Before there is a guest: what they hold is the guest's data.
+    const [profile, coredump] = [options.profile, options.coredump].map((file) =>
+      file === undefined ? undefined : openOutput(file, true),
+    )
     return runGuest({
       path,
       args,
@@ -69,14 +75,14 @@ export const run = defineCommand({
         ...engineFlags(options.engine),
         ...(fuel === undefined ? {} : { fuel: true }),
         ...(coredump === undefined ? {} : { coredumpOnTrap: { maxBytes: MAX_COREDUMP } }),
-        ...cacheFlag(options.cache),
+        ...(cache === undefined ? {} : { cache }),
       },
       config: {
         name: '',
         wasi: {
           args: invoke === undefined ? [argv0, ...args] : [argv0],
           env: variables(options.env, options['inherit-env'] ?? false),
-          preopens: directories(options.dir),
+          preopens,
           stdin: 'inherit',
           stdout: 'inherit',
           stderr: 'inherit',

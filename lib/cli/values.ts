@@ -1,17 +1,28 @@
 import type { FunctionDefinition } from '../function-definition'
+import { renderName } from '../wasm-frame'
 import { UsageError } from './failure'
 
-/** A function as the text of messages and tables: `add(left: i32, right: i32) -> i32`. */
+/** A function as the text of messages and tables: `add(left: i32, right: i32) -> i32`. Names are made safe to print. */
 export function functionText(
   name: string,
   params: readonly string[],
   results: readonly string[],
   paramNames: readonly string[] = [],
 ): string {
-  const list = params.map((type, index) => (paramNames[index] ? `${paramNames[index]}: ${type}` : type)).join(', ')
+  const list = params
+    .map((type, index) => (paramNames[index] ? `${renderName(paramNames[index])}: ${type}` : type))
+    .join(', ')
   const result = results.length === 0 ? '' : ` -> ${results.length === 1 ? results[0] : `(${results.join(', ')})`}`
-  return `${name}(${list})${result}`
+  return `${renderName(name)}(${list})${result}`
 }
+
+/** As `functionText`, cut where it would fill a screen. */
+export function signatureText(...parts: Parameters<typeof functionText>): string {
+  const text = functionText(...parts)
+  return text.length > MAX_SIGNATURE ? `${text.slice(0, MAX_SIGNATURE)}…` : text
+}
+
+const MAX_SIGNATURE = 1000
 
 /**
  * The arguments of a call, from the words of the command line.
@@ -20,7 +31,7 @@ export function functionText(
  */
 export function parseValues(name: string, definition: FunctionDefinition, words: readonly string[]): unknown[] {
   const { paramTypes, paramNames, resultTypes } = definition
-  const signature = functionText(name, paramTypes, resultTypes, paramNames)
+  const signature = signatureText(name, paramTypes, resultTypes, paramNames)
   if (words.length !== paramTypes.length) {
     throw new UsageError(`${signature} takes ${count(paramTypes.length)}, but got ${words.length}`)
   }
@@ -92,7 +103,7 @@ export function valueText(type: string, value: unknown): string {
 /** The shortest text that stands for the same float of 32 bits. */
 function float32Text(value: number): string {
   if (Object.is(value, -0)) return '-0'
-  for (let digits = 1; digits < 9; digits++) {
+  for (let digits = 1; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits))
     if (Math.fround(short) === value) return String(short)
   }

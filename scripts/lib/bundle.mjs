@@ -19,6 +19,9 @@ export async function bundleEntries() {
     target: 'node20.19',
     // Errors name classes, and so do programs.
     keepNames: true,
+    // What a module does when it is loaded, such as telling native code of a class, is needed for whatever is used of it:
+    // that package.json says `sideEffects: false` is for bundlers of programs, which take the whole file or nothing.
+    ignoreAnnotations: true,
     // Beside the folder in the package. The generated loader finds the addon by where it is itself.
     external: ['../binding.js', '../package.json'],
     logLevel: 'warning',
