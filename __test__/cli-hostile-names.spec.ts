@@ -12,7 +12,6 @@ const escaped = String.raw`\u{1b}[31m\u{a}\u{85}\u{202e}`
 const inWat = '\\1b[31m\\0a\\c2\\85\\e2\\80\\ae'
 
 /** What must not reach a terminal. */
-// eslint-disable-next-line no-control-regex
 const harmful = /[^\P{Cc}\n\t]|[\p{Zl}\p{Zp}\p{Bidi_Control}]/u
 
 const names = `(module (func (export "${inWat}") (param $"${inWat}" i32)))`
