@@ -63,7 +63,7 @@ test('nothing is published before everything was tested, and only from a tag', (
     publish.needs,
     Object.keys(release.jobs).filter((name) => name !== 'publish'),
   )
-  t.is(publish.if, "github.ref_type == 'tag'")
+  t.is(publish.if, "github.event_name == 'push' && github.ref_type == 'tag'")
 })
 
 test('only the job that publishes may write, and it can prove where the packages come from', (t) => {
