@@ -18,7 +18,9 @@ async function npmJson(args, cwd) {
 export async function stagePackages(folder, addon) {
   const { files } = readJson(at('package.json'))
   mkdirSync(folder, { recursive: true })
-  for (const name of [...files, 'package.json', 'README.md', 'LICENSE', 'npm']) {
+  // A pattern stands for what it begins with; npm itself picks from that.
+  const wanted = files.filter((name) => !name.startsWith('!')).map((name) => name.split('/')[0])
+  for (const name of new Set([...wanted, 'package.json', 'README.md', 'LICENSE', 'npm'])) {
     if (!existsSync(at(name))) throw new SetupError(`${name} is missing, which package.json wants to publish`)
     cpSync(at(name), join(folder, name), { recursive: true })
   }
