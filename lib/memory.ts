@@ -233,13 +233,19 @@ export class Memory {
    * @throws {ArgumentRangeError} If the memory has more bytes than a buffer can have in this runtime.
    */
   view(): Uint8Array {
-    const { size } = this
-    if (size > constants.MAX_LENGTH) {
-      throw new ArgumentRangeError(
-        `view: a buffer has at most ${constants.MAX_LENGTH} bytes here, and the memory has ${size}; use read() and readInto()`,
-      )
+    try {
+      return native.memoryView(this.#handle, this.#index)
+    } catch (error) {
+      throw this.#viewError(error)
     }
-    return native.memoryView(this.#handle, this.#index)
+  }
+
+  /** Node's own error says of a memory that is too large only that a buffer cannot be so. */
+  #viewError(error: unknown): unknown {
+    if (!isTooLarge(error)) return error
+    return new ArgumentRangeError(
+      `view: a buffer has at most ${constants.MAX_LENGTH} bytes here, and the memory has ${this.size}; use read() and readInto()`,
+    )
   }
 
   /** @internal */
@@ -256,6 +262,10 @@ export function checkMemoryLimits(limits: unknown, what: string): { minimum: num
   const least = checkInteger(minimum ?? 0, `${what}.minimum`, 0, top) ?? 0
   const most = checkInteger(maximum, `${what}.maximum`, least, top)
   return most === undefined ? { minimum: least, is64 } : { minimum: least, maximum: most, is64 }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === 'ERR_BUFFER_TOO_LARGE'
 }
 
 /** @internal The type of a memory, as native code tells it. */

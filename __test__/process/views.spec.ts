@@ -46,17 +46,16 @@ test('Workers with views of memories can be terminated at any time', async (t) =
 })
 
 // Node calls the finaliser of a buffer that is too large, and then says that it is: who frees what it was given then frees
-// it twice. The check in front of native code is put out of action for the second part.
+// it twice.
 const tooLarge = `
   const { constants } = require('node:buffer')
-  const { Memory, Runtime } = require('./index.js')
+  const { Runtime } = require('./index.js')
   const runtime = new Runtime({ memory64: true, memoryReservation: 2 ** 34 })
   const { memory } = runtime.instantiate('(module (memory (export "memory") i64 1 100000))')
   if (memory.grow(80_000) === undefined || memory.size <= constants.MAX_LENGTH) console.log('no such memory')
   else {
     const look = () => { try { memory.view() } catch (error) { console.log(error.name, error.code) } }
     look()
-    Object.defineProperty(Memory.prototype, 'size', { get: () => 1 })
     for (let i = 0; i < 5; i += 1) look()
   }
   runtime.close()
@@ -66,5 +65,5 @@ const tooLarge = `
 test('a memory that is too large for a buffer has no view, however often it is asked for', async (t) => {
   const { status, stdout, stderr } = await runNode(tooLarge, { cwd: root })
   t.is(status, 0, stderr)
-  t.regex(stdout, /^(?:no such memory|RangeError OUT_OF_RANGE\n(?:\w+ \w+\n){5})\n?alive\n$/)
+  t.regex(stdout, /^(?:no such memory|RangeError OUT_OF_RANGE\n(?:RangeError OUT_OF_RANGE\n){5})\n?alive\n$/)
 })

@@ -7,7 +7,7 @@ import { engineFlags, engineOption, withEngineFlags } from './engine-flags'
 import { CliError, UsageError } from './failure'
 import { inFile } from './guest'
 import { readSource, sourceOf } from './module-file'
-import { openOutput } from './output'
+import { openOutput, outputOption } from './output'
 import { withProgress } from './progress'
 
 export const compile = defineCommand({
@@ -19,12 +19,9 @@ export const compile = defineCommand({
     'fuel=true for run --fuel, here as well. In JavaScript, CompiledModule.unsafeDeserializeFile takes it.',
   positionals: [1, 1],
   options: {
-    output: {
-      type: 'value',
-      short: 'o',
-      placeholder: 'file',
-      help: 'where it goes, - being standard output; default: the name of the module with .cwasm, in this directory',
-    },
+    output: outputOption(
+      'where it goes, - being standard output; default: the name of the module with .cwasm, in this directory',
+    ),
     target: {
       type: 'value',
       placeholder: 'triple',

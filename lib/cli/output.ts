@@ -20,6 +20,9 @@ import { basename, dirname, join } from 'node:path'
 import { printable } from '../wasm-frame'
 import { BrokenPipe, CliError, systemReason } from './failure'
 
+/** `-o` of the commands that write a file. */
+export const outputOption = (help: string) => ({ type: 'value', short: 'o', placeholder: 'file', help }) as const
+
 export const STDOUT = 1
 export const STDERR = 2
 

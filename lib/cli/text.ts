@@ -5,7 +5,7 @@ import { defaultOutput } from './compile'
 import { CliError, UsageError } from './failure'
 import { inFile } from './guest'
 import { binaryOf, readSource } from './module-file'
-import { openOutput } from './output'
+import { openOutput, outputOption } from './output'
 import { sizeOption } from './quantity'
 
 /** What a buffer of Node.js can hold in every version. */
@@ -20,12 +20,7 @@ export const wat = defineCommand({
   usage: '[options] <module>',
   positionals: [1, 1],
   options: {
-    output: {
-      type: 'value',
-      short: 'o',
-      placeholder: 'file',
-      help: 'where it goes; default: standard output',
-    },
+    output: outputOption('where it goes; default: standard output'),
     skeleton: { type: 'flag', help: 'without the bodies of functions and the contents of segments' },
     offsets: { type: 'flag', help: 'with the offset in the binary of each line' },
     'max-length': {
@@ -56,12 +51,9 @@ export const wasm = defineCommand({
   usage: '[options] <text>',
   positionals: [1, 1],
   options: {
-    output: {
-      type: 'value',
-      short: 'o',
-      placeholder: 'file',
-      help: 'where it goes, - being standard output; default: the name of the text with .wasm, in this directory',
-    },
+    output: outputOption(
+      'where it goes, - being standard output; default: the name of the text with .wasm, in this directory',
+    ),
   },
   run({ output }, [path = '']) {
     const file = readSource(path)
