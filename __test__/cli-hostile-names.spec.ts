@@ -104,9 +104,14 @@ async function peakOf(t: Parameters<typeof folder>[0], bytes: Uint8Array): Promi
   writeFileSync(file, bytes)
   const preload = join(directory, 'peak.cjs')
   const report = join(directory, 'peak')
+  // On Linux, maxRSS is at least what the process had that started this one.
   writeFileSync(
     preload,
-    `process.on('exit', () => require('node:fs').writeFileSync(${JSON.stringify(report)}, String(process.resourceUsage().maxRSS)))`,
+    `const fs = require('node:fs')
+    process.on('exit', () => {
+      const own = process.platform === 'linux' && /VmHWM:\\s*(\\d+) kB/.exec(fs.readFileSync('/proc/self/status', 'latin1'))
+      fs.writeFileSync(${JSON.stringify(report)}, String(own ? own[1] : process.resourceUsage().maxRSS))
+    })`,
   )
   const { stderr } = await cli(['inspect', '--json', file], {
     env: { ...process.env, NODE_OPTIONS: `--require ${JSON.stringify(preload)}` },

@@ -21,6 +21,7 @@ use crate::home::Home;
 use crate::js_stack::JsStack;
 use crate::raw_env::{RawEnv, Value};
 use crate::store::{StoreInner, StorePin};
+use crate::tasks::max_used_by_poll;
 use crate::turn::Turn;
 
 /// What remains free of the native stack below a call into wasm: the host-call trampoline, Node-API and V8's own C++
@@ -45,6 +46,8 @@ pub struct EnvState {
   pub js_stack: JsStack,
   /// Whether to try to make JavaScript buffers over native memory at all.
   pub external_buffers: bool,
+  /// The most that a poll may use of the thread's own stack, if that is to be checked.
+  pub max_used_by_poll: Option<usize>,
   create_error: Cell<sys::napi_ref>,
   attach_frames: Cell<sys::napi_ref>,
   wrap_func: Cell<sys::napi_ref>,
@@ -83,6 +86,7 @@ impl EnvState {
       // Where the platform cannot tell, assume the least that Node gives a thread of its own.
       js_stack: JsStack::new(stack_top.saturating_sub(stacker::remaining_stack().unwrap_or(768 * 1024))),
       external_buffers: !external_buffer::are_switched_off(),
+      max_used_by_poll: max_used_by_poll(),
       create_error: Cell::new(ptr::null_mut()),
       attach_frames: Cell::new(ptr::null_mut()),
       wrap_func: Cell::new(ptr::null_mut()),

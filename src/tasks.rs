@@ -10,7 +10,6 @@
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -19,11 +18,13 @@ use wasmtime::{StoreContextMut, UpdateDeadline};
 
 mod away_task;
 mod commands;
+mod direct_call;
 mod driver;
 mod frame;
 mod host_call;
 mod notice;
 mod operation;
+mod roots;
 mod sleeper;
 
 use crate::compute_pool::ComputePool;
@@ -34,16 +35,17 @@ use crate::ticker::Pulse;
 
 pub use away_task::{AwayTask, Slice};
 pub use commands::{CALL, FUNCTIONS};
+pub use direct_call::max_used_by_poll;
+use direct_call::{Handed, OwnStack};
 pub use frame::{HostFrame, host_future};
 pub use notice::Notice;
 pub use operation::{Operation, Work};
+use roots::{Root, Roots};
 pub use sleeper::Sleeper;
 use sleeper::TaskWaker;
 
 /// Operations that may be nested in each other: every one has a fiber of its own, and each poll goes through all of them.
 pub const MAX_NESTED: usize = 500;
-
-pub type RootFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Why the future has suspended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,10 @@ pub enum Signal {
   None,
   /// The topmost frame wants its JavaScript function called.
   HostCall,
+  /// The topmost frame's function was called, and has returned a promise.
+  Promise,
+  /// The topmost frame's function was called, and has closed the store; or a fault of ours has ended the task.
+  Ended,
   /// The operation on the topmost frame is done.
   Finished,
   /// Wasm waits for something outside of JavaScript, which will wake it.
@@ -66,8 +72,12 @@ pub struct Tasks {
   slice: u64,
   /// Those of the running slice that come after the next look at the guest, which a profile wants sooner.
   left: Cell<u64>,
-  /// The outermost operation.
-  root: UnsafeCell<Option<RootFuture>>,
+  /// The outermost operation, and those that are polled by themselves although they are nested.
+  roots: Roots,
+  /// Where a host call can be made in the middle of the poll; `None` on compute threads.
+  own_stack: Cell<Option<OwnStack>>,
+  /// What a host call in the middle of a poll leaves to the driver.
+  handed: Cell<Option<Handed>>,
   /// Host calls that have not returned, innermost last.
   frames: UnsafeCell<Vec<*mut HostFrame>>,
   signal: Cell<Signal>,
@@ -117,7 +127,9 @@ impl Tasks {
       slice,
       left: Cell::new(0),
       host_calls: Cell::new(0),
-      root: UnsafeCell::new(None),
+      roots: Roots::default(),
+      own_stack: Cell::new(None),
+      handed: Cell::new(None),
       frames: UnsafeCell::default(),
       signal: Cell::new(Signal::None),
       waker: Waker::from(Arc::clone(&woken)),
@@ -229,23 +241,20 @@ impl Tasks {
     self.host_calls.set(self.host_calls.get() + 1);
   }
 
-  /// Runs the outermost operation until it suspends.
+  /// Runs the innermost root, and with it the innermost operation, until it suspends.
   fn poll(&self) -> Poll<()> {
     self.signal.set(Signal::None);
     self.woken.sleeper.prepare();
-    // SAFETY: only who polls touches the root, and polls do not nest: nothing that a poll runs is JavaScript.
-    let Some(root) = (unsafe { &mut *self.root.get() }) else { return Poll::Ready(()) };
-    root.as_mut().poll(&mut Context::from_waker(&self.waker))
+    self.roots.poll(&mut Context::from_waker(&self.waker))
   }
 
-  /// As `poll`; a panic ends the task, whose future is in no state to be used or dropped.
+  /// As `poll`; a panic ends the task, whose futures are in no state to be used or dropped.
   fn poll_safely(&self) -> Poll<()> {
     if let Ok(poll) = catch_unwind(AssertUnwindSafe(|| self.poll())) {
       return poll;
     }
-    // SAFETY: as in `poll`.
-    std::mem::forget(unsafe { &mut *self.root.get() }.take());
-    // SAFETY: as in `poll`; the frames are the future's.
+    self.roots.leak();
+    // SAFETY: as in `top`; the frames are the futures'.
     unsafe { &mut *self.frames.get() }.clear();
     Poll::Ready(())
   }
@@ -262,14 +271,7 @@ impl Tasks {
   }
 
   fn has_root(&self) -> bool {
-    // SAFETY: as in `poll`.
-    unsafe { &*self.root.get() }.is_some()
-  }
-
-  fn set_root(&self, root: Option<RootFuture>) {
-    // SAFETY: as in `poll`. The old one is dropped when the cell has the new one already.
-    let old = std::mem::replace(unsafe { &mut *self.root.get() }, root);
-    drop(old);
+    self.roots.count() > 0
   }
 
   /// The innermost host call; null if there is none.
@@ -387,8 +389,8 @@ impl Tasks {
 
   /// Unwinds all that is suspended. Only on the JavaScript thread, with no task away and no poll on the stack.
   pub fn abort(&self) {
-    self.set_root(None);
-    // SAFETY: as in `top`; the frames went with the root.
+    self.roots.truncate(0);
+    // SAFETY: as in `top`; the frames went with the roots.
     unsafe { &mut *self.frames.get() }.clear();
     let dropped = self.take_notices().len();
     self.notices_delivered(dropped);

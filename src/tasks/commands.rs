@@ -101,6 +101,7 @@ impl StoreInner {
     let running = Self::start_clock(tasks)?;
     let parked = tasks.parked.get();
     let depth = tasks.active.borrow().len();
+    let roots = tasks.roots.count();
     // A call that waits further out may have been stopped, which is nothing to this one; one that it is part of, is. The
     // same goes for interruptions, and for budgets.
     let apart = !self.is_running();
@@ -117,6 +118,10 @@ impl StoreInner {
     }
     if let Some(outer_fuel) = outer_fuel {
       self.restore_fuel_budgets(outer_fuel);
+    }
+    if depth > 0 {
+      // Nothing of it may outlive the host function that it was made in.
+      tasks.roots.truncate(roots);
     }
     // If the store was closed meanwhile, the rest is unwound when the host calls around this have returned.
     tasks.active.borrow_mut().truncate(depth);

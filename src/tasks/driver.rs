@@ -8,7 +8,7 @@ use wasmtime::{AsContextMut, StoreContextMut, Trap};
 
 use super::frame::{Command, HostFrame};
 use super::host_call::Answer;
-use super::{AwayTask, MAX_NESTED, Operation, RootFuture, Signal, Tasks};
+use super::{AwayTask, MAX_NESTED, Operation, Root, Signal, Tasks};
 use crate::failure::{Failure, FailureKind};
 use crate::raw_env::{RawEnv, Value};
 use crate::store::{FuelBudget, StoreData, StoreInner};
@@ -63,8 +63,9 @@ impl StoreInner {
     let top = tasks.top();
     if top.is_null() {
       tasks.note_beginning();
-      let root = self.root_future(tasks, operation)?;
-      tasks.set_root(Some(root));
+      tasks.roots.push(self.root(tasks, operation)?);
+    } else if HostFrame::at(top).direct {
+      tasks.roots.push(Root::on_frame(top, operation));
     } else {
       HostFrame::at(top).command = Some(Command::Operation(operation));
     }
@@ -72,31 +73,20 @@ impl StoreInner {
     Ok(())
   }
 
-  fn root_future(&self, tasks: &Tasks, operation: *mut Operation) -> Result<RootFuture, Failure> {
-    struct Root(*mut wasmtime::Store<StoreData>, *mut Operation);
-    // SAFETY: the future has the store to itself; see `Tasks`.
-    unsafe impl Send for Root {}
+  fn root(&self, tasks: &Tasks, operation: *mut Operation) -> Result<Root, Failure> {
     self.sampling.entered();
     self.with(|ctx| tasks.renew_slice(ctx))?;
-    let root = Root(self.store_pointer().ok_or_else(|| Failure::closed("store"))?, operation);
-    Ok(Box::pin(async move {
-      let root = root;
-      // SAFETY: while the future exists nobody uses the store but through the caller of a suspended frame of it, and it
-      // is dropped before the store.
-      let store = unsafe { &mut *root.0 };
-      // SAFETY: an operation stays where it is while it is under way.
-      unsafe { Operation::run(root.1, store.as_context_mut()) }.await;
-    }))
+    Ok(Root::on_store(self.store_pointer().ok_or_else(|| Failure::closed("store"))?, operation))
   }
 
   /// Gives JavaScript the store through a suspended frame.
-  fn expose(&self, frame: *mut HostFrame) {
+  pub(super) fn expose(&self, frame: *mut HostFrame) {
     let frame = HostFrame::at(frame);
     self.set_active(frame.caller, frame.binding().slot());
   }
 
   /// Takes it back.
-  fn cover(&self) {
+  pub(super) fn cover(&self) {
     self.set_active(ptr::null_mut(), 0);
     self.set_busy(true);
   }
@@ -140,17 +130,13 @@ impl StoreInner {
         return Ok(Progress::Done);
       }
       self.cover();
-      let polled = tasks.arrived.take().unwrap_or_else(|| tasks.poll_safely());
+      let polled =
+        tasks.arrived.take().unwrap_or_else(|| tasks.poll_with_calls(env, in_place, tick, self.state.max_used_by_poll));
       if polled.is_ready() {
         if !tasks.has_root() {
           return Ok(self.break_down(env, tasks));
         }
-        tasks.set_root(None);
-        let budget = self.publish(tasks);
-        tasks.pop();
-        self.set_busy(false);
-        self.end_fuel_budget(budget);
-        self.flush(env, tasks, true);
+        self.end_root(env, tasks);
         return Ok(Progress::Done);
       }
       match tasks.signal.get() {
@@ -193,6 +179,13 @@ impl StoreInner {
             return Ok(Progress::Turn);
           }
         }
+        // The loop goes on as the store, or what is left of the task, wants it.
+        Signal::Ended => {}
+        Signal::Promise => {
+          self.expose(tasks.top());
+          tasks.parked.set(true);
+          return Ok(Progress::Waits(tasks.take_handed()?));
+        }
         Signal::HostCall => {
           let frame = tasks.top();
           if !self.flush(env, tasks, in_place) {
@@ -221,6 +214,21 @@ impl StoreInner {
     }
   }
 
+  /// The operation that is polled by itself has ended, in its turn.
+  fn end_root(&self, env: RawEnv, tasks: &Tasks) {
+    tasks.roots.truncate(tasks.roots.count().saturating_sub(1));
+    let budget = self.publish(tasks);
+    tasks.pop();
+    let top = tasks.top();
+    if top.is_null() {
+      self.set_busy(false);
+    } else {
+      self.expose(top);
+    }
+    self.end_fuel_budget(budget);
+    self.flush(env, tasks, true);
+  }
+
   /// Shows JavaScript the instance that the innermost operation has made, before any notice of its start function runs. Gives
   /// the operation's budget, to be ended as soon as the store can be used.
   fn publish(&self, tasks: &Tasks) -> Option<FuelBudget> {
@@ -240,7 +248,7 @@ impl StoreInner {
   }
 
   /// Calls the function of a frame; gives the promise that it has returned, if there is one to wait for.
-  fn host_call(
+  pub(super) fn host_call(
     &self,
     env: RawEnv,
     tasks: &Tasks,
@@ -382,6 +390,10 @@ impl StoreInner {
     let frame = tasks.top();
     if frame.is_null() {
       return Err(Failure::internal("the store is in use, but by no host call"));
+    }
+    if HostFrame::at(frame).direct {
+      // Its fiber is not suspended.
+      return self.with(access);
     }
     let mut access = Some(access);
     let mut result = None;

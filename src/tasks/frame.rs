@@ -3,8 +3,9 @@
 //! It never calls JavaScript itself. It tells the driver that a call is wanted, and waits for the reply; meanwhile it
 //! runs the operations that are begun on it. Lives on: whoever polls the store's task.
 
-use std::future::poll_fn;
-use std::task::Poll;
+use std::future::{poll_fn, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use napi::sys;
 use wasmtime::{AsContextMut, Caller, StoreContextMut, Val};
@@ -24,7 +25,7 @@ pub enum StackUse {
   Own(sys::napi_ref),
 }
 
-/// A call under way. It lies in its future, and the store's task knows its address until the future ends.
+/// A call under way. The store's task knows its address while its function runs, or it waits.
 pub struct HostFrame {
   pub caller: *mut Caller<'static, StoreData>,
   binding: *const HostBinding,
@@ -33,6 +34,8 @@ pub struct HostFrame {
   pub stack: StackUse,
   /// The function has returned a promise that is not settled, so it may still use its stack.
   pub waits: bool,
+  /// The function runs in the middle of the poll.
+  pub direct: bool,
   pub reply: Option<wasmtime::Result<()>>,
   /// What to run before the reply.
   pub command: Option<Command>,
@@ -44,7 +47,7 @@ unsafe impl Send for HostFrame {}
 impl HostFrame {
   /// The frame at an address that a store's task knows. It is not kept beyond the next poll.
   pub fn at<'a>(frame: *mut Self) -> &'a mut Self {
-    // SAFETY: a frame is on the list as long as it lies in its future, which is suspended while the driver runs.
+    // SAFETY: a frame is on the list as long as it lies in its future, which waits while the driver, or its function, runs.
     unsafe { &mut *frame }
   }
 
@@ -78,14 +81,17 @@ impl Drop for HostFrame {
   }
 }
 
-struct Binding(*const HostBinding);
-// SAFETY: a `HostBinding` may be used from any thread but for what its methods say.
-unsafe impl Send for Binding {}
-
-/// Takes the frame off the list, also when the future is dropped.
-struct Listed<'a>(&'a Tasks, *mut HostFrame);
+/// Keeps a frame on the list.
+pub struct Listed<'a>(&'a Tasks, *mut HostFrame);
 // SAFETY: as for `HostFrame`; the tasks are those of the store that polls.
 unsafe impl Send for Listed<'_> {}
+
+impl<'a> Listed<'a> {
+  pub fn new(tasks: &'a Tasks, frame: *mut HostFrame) -> Self {
+    tasks.push_frame(frame);
+    Self(tasks, frame)
+  }
+}
 
 impl Drop for Listed<'_> {
   fn drop(&mut self) {
@@ -93,60 +99,79 @@ impl Drop for Listed<'_> {
   }
 }
 
-/// What wasm waits for when it calls a host function.
+/// What wasm waits for when it calls a host function. The function may have been called when this returns.
 ///
 /// # Safety
 /// `binding` outlives the store that runs the call.
 pub unsafe fn host_future<'a>(
   binding: *const HostBinding,
-  caller: Caller<'a, StoreData>,
+  mut caller: Caller<'a, StoreData>,
   params: &'a [Val],
   results: &'a mut [Val],
 ) -> Box<dyn Future<Output = wasmtime::Result<()>> + Send + 'a> {
-  let binding = Binding(binding);
-  Box::new(async move {
-    let binding = binding;
-    let mut caller = caller;
-    // SAFETY: the store inner owns the store that runs this call.
-    let Some(tasks) = (unsafe { &*caller.data().inner }).tasks() else {
-      return Err(wasmtime::Error::msg("an asynchronous host function in a synchronous store"));
-    };
-    // SAFETY: this function's own contract.
-    if unsafe { &*binding.0 }.is_notify() && tasks.has_room_for_notice() {
-      tasks.add_notice(Notice::new(binding.0, params));
-      return Ok(());
-    }
-    let mut frame = HostFrame {
-      caller: (&raw mut caller).cast(),
-      binding: binding.0,
-      params,
-      results,
-      stack: StackUse::None,
-      waits: false,
-      reply: None,
-      command: None,
-    };
-    let pointer = Pointer(&raw mut frame);
-    tasks.push_frame(pointer.0);
-    let _listed = Listed(tasks, pointer.0);
-    let mut signal = Signal::HostCall;
-    loop {
-      match next(tasks, &pointer, signal).await {
-        Event::Reply(reply) => return reply.map_err(|error| raise(caller.as_context_mut(), error)),
-        Event::Command(Command::Operation(operation)) => {
-          // Boxed, because it is large and rare, and this future is made for every host call.
-          // SAFETY: an operation stays where it is while it is under way.
-          Box::pin(unsafe { Operation::run(operation, caller.as_context_mut()) }).await;
-          signal = Signal::Finished;
-        }
-        Event::Command(Command::Access(access)) => {
-          // SAFETY: `with_allocating` waits for this poll with the closure on its stack.
-          unsafe { (*access)(caller.as_context_mut()) };
-          signal = Signal::Finished;
-        }
+  // SAFETY: the store inner owns the store that runs this call.
+  let store = unsafe { &*caller.data().inner };
+  let Some(tasks) = store.tasks() else {
+    return Box::new(ready(Err(wasmtime::Error::msg("an asynchronous host function in a synchronous store"))));
+  };
+  // SAFETY: this function's own contract.
+  if unsafe { &*binding }.is_notify() && tasks.has_room_for_notice() {
+    tasks.add_notice(Notice::new(binding, params));
+    return Box::new(Done);
+  }
+  let mut frame = HostFrame {
+    caller: (&raw mut caller).cast(),
+    binding,
+    params,
+    results,
+    stack: StackUse::None,
+    waits: false,
+    direct: false,
+    reply: None,
+    command: None,
+  };
+  match store.call_directly(tasks, &raw mut frame) {
+    Some(signal) => Box::new(wait(tasks, caller, frame, signal)),
+    None => match frame.reply.take() {
+      Some(Err(error)) => Box::new(ready(Err(raise(caller.as_context_mut(), error)))),
+      _ => Box::new(Done),
+    },
+  }
+}
+
+/// What there is to wait for after most calls. It has no size, so a box of it is not allocated.
+struct Done;
+
+impl Future for Done {
+  type Output = wasmtime::Result<()>;
+
+  fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+    Poll::Ready(Ok(()))
+  }
+}
+
+/// Suspends the fiber with `signal`, until the driver has put the reply into the frame.
+async fn wait(tasks: &Tasks, caller: Caller<'_, StoreData>, frame: HostFrame, signal: Signal) -> wasmtime::Result<()> {
+  let (mut caller, mut frame, mut signal) = (caller, frame, signal);
+  frame.caller = (&raw mut caller).cast();
+  let pointer = Pointer(&raw mut frame);
+  let _listed = Listed::new(tasks, pointer.0);
+  loop {
+    match next(tasks, &pointer, signal).await {
+      Event::Reply(reply) => return reply.map_err(|error| raise(caller.as_context_mut(), error)),
+      Event::Command(Command::Operation(operation)) => {
+        // Boxed, because it is large and rare.
+        // SAFETY: an operation stays where it is while it is under way.
+        Box::pin(unsafe { Operation::run(operation, caller.as_context_mut()) }).await;
+        signal = Signal::Finished;
+      }
+      Event::Command(Command::Access(access)) => {
+        // SAFETY: `with_allocating` waits for this poll with the closure on its stack.
+        unsafe { (*access)(caller.as_context_mut()) };
+        signal = Signal::Finished;
       }
     }
-  })
+  }
 }
 
 struct Pointer(*mut HostFrame);
