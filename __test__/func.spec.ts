@@ -39,6 +39,45 @@ test('the plain function is the same every time and needs no receiver', (t) => {
   t.deepEqual([[1, 2]].map(([left, right]) => add(left, right)), [3]) // prettier-ignore
 })
 
+test('the plain function has a name and a length, and is no constructor, as in other hosts of wasm', (t) => {
+  const names = ['', '__proto__', 'constructor', 'name', '0', 'a b', 'async']
+  const params = [
+    '',
+    ' i32',
+    ' i32 i32',
+    ' i32 i32 i32',
+    ' i32 i32 i32 i32',
+    ' i32 i32 i32 i32 i32',
+    ' i64 i64 i64 i64 i64 i64',
+  ]
+  const { instance } = instantiate(
+    `(module ${names.map((name, i) => `(func (export "${name}") (param${params[i]}))`).join('')})`,
+  )
+  for (const [length, name] of names.entries()) {
+    const plain: any = instance.getFunc(name)?.function
+    t.deepEqual([plain.name, plain.length], [name, length])
+    t.false('prototype' in plain)
+    t.throws(() => new plain(), { instanceOf: TypeError, message: /not a constructor/ })
+    t.throws(() => plain(...Array.from({ length: length + 1 }, () => 0)), { instanceOf: ArgumentError })
+    t.throws(() => (plain.name = 'other'))
+  }
+})
+
+test('what only has the prototype of a Func is no reference to a function', (t) => {
+  const [store, index] = Object.getOwnPropertySymbols(Func.prototype)
+  t.truthy(store && index)
+  const add: any = func('add')
+  for (const forged of [
+    Object.create(Func.prototype),
+    Object.create(add),
+    Object.defineProperty({}, store as symbol, { value: add[store as symbol] }),
+  ]) {
+    t.throws(() => func('funcref').call(forged), { instanceOf: ArgumentError })
+  }
+  t.is(func('funcref').call(add), add)
+  t.is(func('funcref').call(add.function), add)
+})
+
 test('the type is frozen and tells parameters and results', (t) => {
   const { type } = func('mixed')
   t.deepEqual(type, { params: ['i32', 'i64', 'f32', 'f64', 'v128'], results: ['v128', 'f64', 'f32', 'i64', 'i32'] })

@@ -89,8 +89,18 @@ export class Func<Args extends readonly any[] = any[], Result = any> {
       core.keep([callbackOrSlot])
       core.holder[2][this.#index] = this
     }
-    // Where native code, and only it, looks when the function is used as a reference.
-    Object.defineProperties(this, { [coreKey]: { value: this.#core }, [indexKey]: { value: this.#index } })
+  }
+
+  // Where native code, and only it, looks when the function is used as a reference.
+
+  /** @internal */
+  get [coreKey](): StoreCore | undefined {
+    return #core in this ? this.#core : undefined
+  }
+
+  /** @internal */
+  get [indexKey](): number | undefined {
+    return #core in this ? this.#index : undefined
   }
 
   /** The function as a plain JavaScript function: the fastest way to call it. The same one every time. */
