@@ -72,10 +72,21 @@ impl Mapping {
     self.start.wrapping_byte_add(self.length)
   }
 
-  /// Gives the memory of all but the warm part back to the system.
+  /// Whether nothing was written to what lies just below the warm part, whose `size` lowest bytes are the rest. Whatever goes
+  /// deeper leaves something there, but for a frame that is larger than that and empty; then its memory is kept.
+  fn is_cool(&self, size: usize) -> bool {
+    let length = self.page.min(size);
+    let start = self.bottom().wrapping_byte_add(size - length).cast::<u64>();
+    // SAFETY: whole words within the mapping, on which no fiber runs; memory that was never written to is zero.
+    let words = unsafe { std::slice::from_raw_parts(start, length / size_of::<u64>()) };
+    words.iter().fold(0, |all, word| all | word) == 0
+  }
+
+  /// Gives the memory of all but the warm part back to the system, if there is any: asking for that is a system call, and
+  /// interrupts the process's other threads.
   fn cool(&self) {
     let size = (self.length - self.page).saturating_sub(WARM);
-    if size > 0 {
+    if size > 0 && !self.is_cool(size) {
       #[cfg(target_os = "linux")]
       let advice = Advice::LinuxDontNeed;
       #[cfg(not(target_os = "linux"))]
