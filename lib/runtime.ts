@@ -283,6 +283,10 @@ export class Runtime {
       return this.#addHost(source, checkModuleConfig(config), 'async')
     }
     const checked = checkAsyncModuleConfig(config)
+    // The usual case, for which each function that waits in between would be felt.
+    if (source instanceof CompiledModule && checked.signal === undefined && checked.timeoutMs === undefined) {
+      return await this.#instantiateAsync(source, checked, undefined)
+    }
     return this.#stoppable(source, checked, (compiled, stopper) => this.#instantiateAsync(compiled, checked, stopper))
   }
 
@@ -319,8 +323,9 @@ export class Runtime {
     const { instance, core, resolved } = place
     this.#space.reserve(place)
     try {
-      const make = (): Promise<void> => beginInstance(core, resolved.pre, instance, stopper)
-      await (this.#startOf(compiled, instance)?.callAsync([], make) ?? make())
+      const start = this.#startOf(compiled, instance)
+      if (start === undefined) await beginInstance(core, resolved.pre, instance, stopper)
+      else await start.callAsync([], () => beginInstance(core, resolved.pre, instance, stopper))
     } catch (error) {
       const exited = error instanceof ExitError && error.exitCode === 0
       // When somebody has closed the runtime, the guest has not ended by itself.

@@ -37,7 +37,7 @@ export class StoreCore {
   /** What its guests have of WASI. */
   wasi: WasiHost | undefined
   /** The objects of handles other than functions. */
-  readonly #externs = new Map<number, Memory | Global<any> | Table | Tag>()
+  #externs: Map<number, Memory | Global<any> | Table | Tag> | undefined
 
   /** What native code asks before something grows, if `limits.onGrow` is given. */
   readonly onGrow:
@@ -137,9 +137,10 @@ export class StoreCore {
 
   /** The object of another handle, the same one every time. */
   extern<T extends Memory | Global<any> | Table | Tag>(index: number, make: (index: number) => T): T {
-    const known = this.#externs.get(index)
+    const known = this.#externs?.get(index)
     if (known !== undefined) return known as T
     const made = make(index)
+    this.#externs ??= new Map()
     this.#externs.set(index, made)
     return made
   }
