@@ -147,3 +147,39 @@ test('a host function may drive other stores, which wait, compute and are closed
   for (let n = 1; n <= 50; n++) t.is(await exports.nest.async(n), 2)
   t.is((await Promise.allSettled(others)).filter(({ status }) => status === 'rejected').length, 0)
 })
+
+/** A guest without a loop that calls `f`, which keeps the thread for 30 ms, eight times. */
+async function slow(t: ExecutionContext, called: () => void) {
+  t.timeout(LIMIT)
+  const engine = new Engine()
+  const store = new Store(engine, { mode: 'async' })
+  t.teardown(() => store.close())
+  const text = `(module (import "h" "f" (func $f)) (func (export "run") ${'(call $f)'.repeat(8)}))`
+  const linker = new Linker(engine).func('h', 'f', { params: [], results: [] }, () => {
+    called()
+    const end = performance.now() + 30
+    while (performance.now() < end);
+  })
+  const instance = await linker.instantiateAsync(store, Module.compileSync(engine, text))
+  return instance.getFunc('run')!
+}
+
+test.serial('host functions that take long leave the event loop its turn after each call', async (t) => {
+  const state = { turn: 0, ended: false }
+  const turns: number[] = []
+  const run = await slow(t, () => turns.push(state.turn))
+  const next = (): void => {
+    state.turn += 1
+    if (!state.ended) setImmediate(next)
+  }
+  setImmediate(next)
+  await run.callAsync().finally(() => (state.ended = true))
+  t.is(new Set(turns).size, 8)
+})
+
+test.serial('no host function is called after the time is over', async (t) => {
+  let calls = 0
+  const run = await slow(t, () => (calls += 1))
+  await t.throwsAsync(run.callAsyncWith({ timeoutMs: 20 }), { code: 'INTERRUPTED' })
+  t.is(calls, 1)
+})

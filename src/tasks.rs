@@ -1,9 +1,10 @@
 //! Async mode: what a store needs to run calls that can wait.
 //!
 //! An *operation* is a call or an instantiation. The outermost one is a future, which owns the store and runs wasm on a
-//! fiber. A host function that wasm calls suspends the fiber ([`HostFrame`]); the driver, on the JavaScript thread's own
-//! stack, calls the JavaScript function, and resumes the fiber with its result. V8 is never entered from a fiber. While a
-//! host function waits for its promise, further operations can run on its frame, nested on fibers of their own.
+//! fiber. V8 is never entered from a fiber. When wasm calls a host function ([`HostFrame`]), the JavaScript function runs on
+//! the JavaScript thread's own stack: usually in the middle of the poll ([`direct_call`]), and else the fiber is suspended,
+//! and the driver calls the function and resumes the fiber with its result. While a host function waits for its promise the
+//! fiber is suspended, too, and further operations can run on the frame, nested on fibers of their own.
 //!
 //! The future is polled by exactly one thread at a time: the JavaScript thread, or, while its guest computes, a compute
 //! thread ([`AwayTask`]). What is not marked otherwise here belongs to whoever polls.
@@ -56,7 +57,10 @@ pub enum Signal {
   HostCall,
   /// The topmost frame's function was called, and has returned a promise.
   Promise,
-  /// The topmost frame's function was called, and has closed the store; or a fault of ours has ended the task.
+  /// The topmost frame's function was called, and the reply is in the frame; but before wasm goes on, the driver has to look
+  /// at the clock, or whether the store was closed.
+  Replied,
+  /// A fault of ours has ended the task in the middle of its poll.
   Ended,
   /// The operation on the topmost frame is done.
   Finished,

@@ -85,6 +85,26 @@ impl ExportFunc {
   }
 }
 
+/// Takes back what is left of a synchronous call, also when a panic passes through.
+struct Unfinished<'a> {
+  tasks: &'a Tasks,
+  depth: usize,
+  roots: usize,
+}
+
+impl Drop for Unfinished<'_> {
+  fn drop(&mut self) {
+    if self.depth > 0 {
+      // Nothing of it may outlive the host function that it was made in. If the store was closed meanwhile, the rest is
+      // unwound when the host calls around this have returned.
+      self.tasks.roots.truncate(self.roots);
+    }
+    if let Ok(mut active) = self.tasks.active.try_borrow_mut() {
+      active.truncate(self.depth);
+    }
+  }
+}
+
 impl StoreInner {
   /// Runs an operation to its end, on the store or on the frame of the innermost host call.
   fn run_in_place(&self, env: RawEnv, operation: Operation) -> Result<Box<Operation>, Failure> {
@@ -109,7 +129,9 @@ impl StoreInner {
     let interruptions = apart.then(|| tasks.note_beginning());
     let outer_fuel = self.lift_fuel_budgets();
     let id = tasks.add(operation);
+    let unfinished = Unfinished { tasks, depth, roots };
     let outcome = self.begin_in_place(env, tasks, id, &running);
+    drop(unfinished);
     if outer {
       tasks.set_interrupt(true);
     }
@@ -119,12 +141,6 @@ impl StoreInner {
     if let Some(outer_fuel) = outer_fuel {
       self.restore_fuel_budgets(outer_fuel);
     }
-    if depth > 0 {
-      // Nothing of it may outlive the host function that it was made in.
-      tasks.roots.truncate(roots);
-    }
-    // If the store was closed meanwhile, the rest is unwound when the host calls around this have returned.
-    tasks.active.borrow_mut().truncate(depth);
     tasks.parked.set(parked);
     let operation = tasks.take(id).ok_or_else(|| Failure::closed("store"));
     outcome?;

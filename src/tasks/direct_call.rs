@@ -17,9 +17,13 @@ use crate::ticker::ticks;
 /// What a host call in the middle of a poll leaves to the driver: the promise that it has returned.
 pub type Handed = Result<Value, Failure>;
 
-/// Bytes of the thread's own stack that a poll may use before it is on a fiber. What lies there is some 2 KiB; without
-/// optimisation, several times that.
-const USED_BY_POLL: usize = if cfg!(debug_assertions) { 64 * 1024 } else { 12 * 1024 };
+/// Bytes of the thread's own stack that a poll may use before it is on a fiber. What lies there is some 2 KiB, and up to 5
+/// were in use before; without optimisation, several times that. V8 copes with being called, and throwing, up to 40 KiB
+/// beyond its own limit.
+const USED_BY_POLL: usize = if cfg!(debug_assertions) { 32 * 1024 } else { 12 * 1024 };
+
+/// Windows knows of the stack that a thread is on, and checks that it does not leave it.
+const IS_POSSIBLE: bool = cfg!(not(windows));
 
 /// Operations nested in each other whose host calls are made in the middle of their polls. Deeper ones save the stack.
 const MAX_DIRECT: usize = 4;
@@ -81,8 +85,7 @@ impl Tasks {
   /// Polls, on the JavaScript thread, so that host calls can be made in the middle of it.
   #[inline(never)]
   pub(super) fn poll_with_calls(&self, env: RawEnv, in_place: bool, tick: u64, max_used: Option<usize>) -> Poll<()> {
-    // Windows knows of the stack that a thread is on, and checks that it does not leave it.
-    if cfg!(windows) || self.active.borrow().len() > MAX_DIRECT {
+    if !IS_POSSIBLE || self.active.borrow().len() > MAX_DIRECT {
       return self.poll_safely();
     }
     let marker = 0_u8;
@@ -120,7 +123,7 @@ impl StoreInner {
     let call = || catch_unwind(AssertUnwindSafe(|| self.call_on_own_stack(own, tasks, frame)));
     // SAFETY: the fiber is resumed by `poll_with_calls`, further up on the thread's own stack, and what lies between it and
     // the fiber takes less than `USED_BY_POLL`. The closure does not unwind.
-    match unsafe { psm::on_stack(own.free.wrapping_byte_sub(ALIGNMENT), ALIGNMENT, call) } {
+    match unsafe { on_stack(own.free, call) } {
       Ok(signal) => signal,
       Err(panic) => resume_unwind(panic),
     }
@@ -142,7 +145,8 @@ impl StoreInner {
     match answer {
       Ok(None) => {
         tasks.calls.set(tasks.calls.get() + 1);
-        (self.is_closed() && !own.in_place).then_some(Signal::Ended)
+        // The function may have taken all the time that there was.
+        (!own.in_place && (self.is_closed() || ticks() != own.tick)).then_some(Signal::Replied)
       }
       Ok(Some(promise)) => {
         tasks.handed.set(Some(Ok(promise)));
@@ -154,4 +158,20 @@ impl StoreInner {
       }
     }
   }
+}
+
+/// Runs a closure on the stack that ends at `free`.
+///
+/// # Safety
+/// There is a stack, with room for the closure, and nobody uses it from `free` downwards. The closure does not unwind.
+#[cfg(not(windows))]
+unsafe fn on_stack<R>(free: *mut u8, call: impl FnOnce() -> R) -> R {
+  // SAFETY: this function's own contract.
+  unsafe { psm::on_stack(free.wrapping_byte_sub(ALIGNMENT), ALIGNMENT, call) }
+}
+
+/// Not reached: `IS_POSSIBLE` is false, so there is no `OwnStack`.
+#[cfg(windows)]
+unsafe fn on_stack<R>(_: *mut u8, call: impl FnOnce() -> R) -> R {
+  call()
 }

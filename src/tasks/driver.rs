@@ -79,7 +79,7 @@ impl StoreInner {
     Ok(Root::on_store(self.store_pointer().ok_or_else(|| Failure::closed("store"))?, operation))
   }
 
-  /// Gives JavaScript the store through a suspended frame.
+  /// Gives JavaScript the store through a frame that waits for its function.
   pub(super) fn expose(&self, frame: *mut HostFrame) {
     let frame = HostFrame::at(frame);
     self.set_active(frame.caller, frame.binding().slot());
@@ -179,8 +179,9 @@ impl StoreInner {
             return Ok(Progress::Turn);
           }
         }
-        // The loop goes on as the store, or what is left of the task, wants it.
-        Signal::Ended => {}
+        Signal::Ended => continue,
+        Signal::Replied if self.is_closed() => continue,
+        Signal::Replied => self.expose(tasks.top()),
         Signal::Promise => {
           self.expose(tasks.top());
           tasks.parked.set(true);
@@ -202,13 +203,13 @@ impl StoreInner {
             return Ok(Progress::Waits(promise));
           }
           tasks.calls.set(tasks.calls.get() + 1);
-          let now = ticks();
-          if now != tick && !in_place {
-            tick = now;
-            if turn.is_over() {
-              return Ok(Progress::Turn);
-            }
-          }
+        }
+      }
+      let now = ticks();
+      if now != tick && !in_place && tasks.has_root() {
+        tick = now;
+        if turn.is_over() {
+          return Ok(Progress::Turn);
         }
       }
     }
@@ -262,9 +263,13 @@ impl StoreInner {
     let binding = HostFrame::at(frame).binding();
     tasks.count_host_call();
     self.renew_scope(env);
-    // SAFETY: the frame is suspended, and stays so: its future is neither polled nor dropped before this returns, for
+    // SAFETY: the frame waits for its function: its future is neither polled nor dropped before this returns, for
     // `abort` waits until no driver of the store is on the native stack.
     let answer = unsafe { binding.call_for(env, self, frame) };
+    if !tasks.has_root() {
+      // What was nested has panicked, and the frame is gone with it.
+      return Ok(None);
+    }
     match answer {
       Ok(Answer::Done) if in_place && self.is_armed() => reply(frame, self.check_time()),
       Ok(Answer::Done) => reply(frame, Ok(())),
@@ -299,7 +304,7 @@ impl StoreInner {
       }
       Err(reason) => Err(binding.thrown(env, self, reason)),
     };
-    if !self.is_closed() {
+    if !self.is_closed() && tasks.has_root() {
       reply(frame, outcome);
     }
   }

@@ -41,13 +41,14 @@ pub struct HostFrame {
   pub command: Option<Command>,
 }
 
-// SAFETY: what the pointers lead to lies in the future beside the frame, or belongs to the store, and travels with them.
+// SAFETY: what the pointers lead to lies in a future beside the frame, or belongs to the store, and travels with them.
 unsafe impl Send for HostFrame {}
 
 impl HostFrame {
   /// The frame at an address that a store's task knows. It is not kept beyond the next poll.
   pub fn at<'a>(frame: *mut Self) -> &'a mut Self {
-    // SAFETY: a frame is on the list as long as it lies in its future, which waits while the driver, or its function, runs.
+    // SAFETY: a frame is on the list as long as it stays where it is: in the call that makes the future, while the function
+    // runs in the middle of the poll, or in the future, which is suspended while the driver runs.
     unsafe { &mut *frame }
   }
 
@@ -57,12 +58,12 @@ impl HostFrame {
   }
 
   pub fn params<'a>(&self) -> &'a [Val] {
-    // SAFETY: the parameters lie beside the suspended frame.
+    // SAFETY: the parameters lie beside the frame, which waits.
     unsafe { &*self.params }
   }
 
   pub fn results<'a>(&self) -> &'a mut [Val] {
-    // SAFETY: as above, and nobody else has them while the frame is suspended.
+    // SAFETY: as above, and nobody else has them while the frame waits.
     unsafe { &mut *self.results }
   }
 

@@ -1,5 +1,5 @@
 //! Calls the JavaScript function that a frame wants, and converts what it gives: at once, or when its promise settles.
-//! Lives on: the JavaScript thread's own stack, while the frame's fiber is suspended.
+//! Lives on: the JavaScript thread's own stack, while the frame's fiber is suspended or in the middle of its poll.
 
 use wasmtime::Val;
 
@@ -25,7 +25,7 @@ impl HostBinding {
   /// Calls the function for a frame that is the active context of its store.
   ///
   /// # Safety
-  /// `frame` is suspended, and stays so while JavaScript runs.
+  /// `frame` waits for its function, and stays where it is while JavaScript runs.
   pub unsafe fn call_for(&self, env: RawEnv, store: &StoreInner, frame: *mut HostFrame) -> Result<Answer, Failure> {
     let params = HostFrame::at(frame).params();
     let array = match &self.func.stack {

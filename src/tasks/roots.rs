@@ -63,7 +63,8 @@ impl Drop for Root {
   }
 }
 
-/// Innermost last. What runs in a poll of one may add others and removes only those; see `StoreInner::run_in_place`.
+/// Innermost last. What runs in a poll of one may add others and removes only those (see `StoreInner::run_in_place`), unless
+/// all are forgotten, after a panic.
 #[derive(Default)]
 pub struct Roots(UnsafeCell<Vec<Root>>);
 
