@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Maps of a fiber's stack: the stack and its guard page.
-#[cfg_attr(not(unix), expect(dead_code, reason = "fibers have their own stacks there"))]
 pub const OF_STACK: usize = 2;
 
 /// Maps of a linear memory: what can be used of it, and what lies around it.

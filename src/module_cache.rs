@@ -281,6 +281,7 @@ impl ModuleCache {
   }
 
   /// Checks that nobody else can use a file in a way that matters.
+  #[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "what the system knows of it is looked at on Unix"))]
   fn check_owner(&self, data: &fs::Metadata, forbidden: u32, path: &Path, mend: &str) -> Result<(), Reason> {
     #[cfg(unix)]
     {
