@@ -110,7 +110,8 @@ export interface EngineOptions {
   readonly pooling?: PoolingOptions | boolean
   /**
    * A directory in which compiled modules are kept, so that the next process that compiles the same module with the same
-   * options has it at once. Default false: none.
+   * options has it at once. Default false: none. Under Node's permission model the program must be allowed to read and
+   * write all that is in it (`ERR_ACCESS_DENIED`).
    */
   readonly cache?: string | CacheOptions | false
   /**

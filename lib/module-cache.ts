@@ -4,6 +4,7 @@ import { checkInteger, checkOptions, checkString } from './call-options'
 import { describe } from './describe'
 import { ArgumentError } from './errors'
 import type { Binding } from './native'
+import { usableDirectory } from './permission'
 
 /** A directory of compiled modules, which any number of processes may share. */
 export interface CacheOptions {
@@ -54,7 +55,7 @@ export function checkCache(value: unknown, what: string): Binding.CacheConfig | 
   const owner = process.geteuid?.()
   return {
     // The process may go to another directory later.
-    directory: resolve(directory),
+    directory: usableDirectory(resolve(directory), true),
     maxBytes: checkInteger(given.maxBytes, `${what}.maxBytes`, 0, Number.MAX_SAFE_INTEGER) ?? 2 ** 30,
     maxAgeMs: checkInteger(given.maxAgeMs, `${what}.maxAgeMs`, 0, Number.MAX_SAFE_INTEGER) ?? 30 * DAY,
     ...(owner === undefined ? {} : { owner }),

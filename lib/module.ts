@@ -3,6 +3,7 @@ import { Engine } from './engine'
 import { ArgumentError } from './errors'
 import { warnOfCache } from './module-cache'
 import { type Binding, native } from './native'
+import { readable } from './permission'
 import { type SharedHandle, attachTo, newHandle } from './shared-handle'
 import type { CustomSection, ExternTypeDescription, ModuleExport, ModuleImport, ModuleSource } from './types'
 
@@ -38,7 +39,12 @@ export class Module {
     return new Module(compileNow(Engine.native(engine), source))
   }
 
-  /** Reads and compiles a file (binary or WAT) off the event loop. */
+  /**
+   * Reads and compiles a file (binary or WAT) off the event loop.
+   *
+   * @throws {CompileError} (as a rejection) If it cannot be read, or is no valid module.
+   * @throws {Error} (as a rejection) With the code `ERR_ACCESS_DENIED`, if Node's permission model forbids to read it.
+   */
   static async fromFile(engine: Engine, path: string): Promise<Module> {
     const checked = checkPath(path)
     return new Module(await compiled(Engine.native(engine), (own) => native.Module.compileFile(own, checked)))
@@ -171,7 +177,7 @@ export class Module {
 /** @internal */
 export function checkPath(path: unknown): string {
   if (typeof path !== 'string') throw new ArgumentError(`path must be a string, but got ${describe(path)}`)
-  return path
+  return readable(path)
 }
 
 /** @internal Compiles with an engine, and warns if its cache could not be used. */

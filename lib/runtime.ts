@@ -186,7 +186,12 @@ export class Runtime {
     return new CompiledModule(this, compileNow(this.#engine, source))
   }
 
-  /** Reads and compiles a file (binary or WAT) off the event loop. */
+  /**
+   * Reads and compiles a file (binary or WAT) off the event loop.
+   *
+   * @throws {CompileError} (as a rejection) If it cannot be read, or is no valid module.
+   * @throws {Error} (as a rejection) With the code `ERR_ACCESS_DENIED`, if Node's permission model forbids to read it.
+   */
   async compileModuleFile(path: string): Promise<CompiledModule> {
     this.assertOpen()
     const checked = checkPath(path)

@@ -7,6 +7,7 @@ import { checkBoolean, checkInteger, checkList, checkOptions } from './call-opti
 import { describe } from './describe'
 import { ArgumentError } from './errors'
 import type { Binding } from './native'
+import { usableDirectory } from './permission'
 import type { Mode } from './store-core'
 
 /** Pieces of what a guest reads: a `Readable`, a `ReadableStream`, or anything else to iterate asynchronously. */
@@ -38,7 +39,10 @@ export interface WasiOptions {
   readonly args?: readonly string[]
   /** Environment variables; `'inherit'` gives those of the process. Default: none. */
   readonly env?: 'inherit' | { readonly [name: string]: string | undefined }
-  /** Directories by the path that the guest sees. A path alone is a directory to read from. Default: none. */
+  /**
+   * Directories by the path that the guest sees. A path alone is a directory to read from. Default: none. Under Node's
+   * permission model the program must be allowed to read, or write to, all that is in them (`ERR_ACCESS_DENIED`).
+   */
   readonly preopens?: { readonly [guestPath: string]: string | URL | WasiPreopen }
   /**
    * Default `'empty'`. Pieces (a `Readable`, say) need async mode: the guest waits for them, and the event loop goes on.
@@ -173,10 +177,12 @@ function checkPreopens(preopens: unknown, what: string): readonly Binding.Preope
     if (checkText(guest, name) === '') {
       throw new ArgumentError(`${what} must have paths that the guest can name, but one is empty; use "/" or "."`)
     }
-    if (typeof value === 'string' || value instanceof URL) return { guest, host: checkHost(value, name), write: false }
+    if (typeof value === 'string' || value instanceof URL) {
+      return { guest, host: usableDirectory(checkHost(value, name), false), write: false }
+    }
     const given = checkOptions(value, name, ['path', 'write'])
     const write = checkBoolean(given.write, `${name}.write`) ?? false
-    return { guest, host: checkHost(given.path, `${name}.path`), write }
+    return { guest, host: usableDirectory(checkHost(given.path, `${name}.path`), write), write }
   })
 }
 

@@ -1,5 +1,5 @@
 // What docs/security.md says of flags of Node.js, and of memory that is executable.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -22,24 +22,74 @@ test('under the permission model the addon is not loaded without --allow-addons'
   t.regex(stderr, /loading addons is disabled/)
 })
 
-test('with --allow-addons it works, and reads files that JavaScript may not', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'node-wasmtime-permission-'))
+test('with --allow-addons it works, and opens nothing that JavaScript may not', async (t) => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'node-wasmtime-permission-')))
   t.teardown(() => rmSync(folder, { recursive: true }))
-  const file = join(folder, 'module.wat')
-  writeFileSync(file, '(module (func (export "f")))')
+  for (const name of ['none', 'read', 'write', 'file']) mkdirSync(join(folder, name))
+  for (const name of ['none', 'read', 'write', 'file']) {
+    writeFileSync(join(folder, name, 'module.wat'), '(module (func (export "f")))')
+  }
   const script = `${WORKS}
-    const file = process.argv.at(-1)
-    let denied
-    try {
-      require('node:fs').readFileSync(file)
-    } catch (error) {
-      denied = error.code
+    const { join } = require('node:path')
+    const { Module, Engine, Runtime } = wasmtime
+    const folder = process.argv.at(-1)
+    const wasi = '(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))) (memory (export "memory") 1) (func (export "_start")))'
+    const outcome = async (run) => {
+      try {
+        await run()
+        return 'ok'
+      } catch (error) {
+        return [error.code, error.permission ?? error.message, error.resource?.slice(folder.length + 1)].join(' ')
+      }
     }
-    runtime.compileModuleFile(file).then((compiled) =>
-      console.log(JSON.stringify({ answer: answer(), denied, exports: compiled.exports.length })))`
-  const flags = [PERMISSION, '--allow-addons', `--allow-fs-read=${root}*`]
-  const result = await runForJson(t, script, { flags, args: [file] })
-  t.deepEqual(result, { answer: 42, denied: 'ERR_ACCESS_DENIED', exports: 1 })
+    async function main() {
+      const results = { answer: answer() }
+      for (const name of ['none', 'read', 'write', 'file']) {
+        const path = join(folder, name)
+        const file = join(path, 'module.wat')
+        results[name] = {
+          compileModuleFile: await outcome(() => runtime.compileModuleFile(file)),
+          fromFile: await outcome(() => Module.fromFile(new Engine(), join(name, 'module.wat'))),
+          preopen: await outcome(() => runtime.runCommand(wasi, { wasi: { preopens: { '/': path } } })),
+          writable: await outcome(() => runtime.runCommand(wasi, { wasi: { preopens: { '/': { path, write: true } } } })),
+          cache: await outcome(() => new Runtime({ cache: path }).close()),
+        }
+      }
+      console.log(JSON.stringify(results))
+    }
+    main()`
+  const allow = (what: string, ...path: string[]): string => `--allow-fs-${what}=${join(folder, ...path)}`
+  const result = await runForJson(t, script, {
+    flags: [
+      PERMISSION,
+      '--allow-addons',
+      `--allow-fs-read=${root}*`,
+      allow('read', 'read', '*'),
+      allow('read', 'write', '*'),
+      allow('write', 'write', '*'),
+      allow('read', 'file', 'module.wat'),
+    ],
+    args: [folder],
+    cwd: folder,
+  })
+  const cannotRead = (path: string): string => `ERR_ACCESS_DENIED FileSystemRead ${path}`
+  const all = (outcome: (file: string) => string, directory: string): object => ({
+    compileModuleFile: outcome('/module.wat'),
+    fromFile: outcome('/module.wat'),
+    preopen: directory,
+    writable: directory,
+    cache: directory,
+  })
+  t.deepEqual(result, {
+    answer: 42,
+    none: all((file) => cannotRead(`none${file}`), cannotRead('none')),
+    read: {
+      ...all(() => 'ok', 'ERR_ACCESS_DENIED FileSystemWrite read'),
+      preopen: 'ok',
+    },
+    write: all(() => 'ok', 'ok'),
+    file: all(() => 'ok', cannotRead('file')),
+  })
 })
 
 test("it needs neither V8's compiler nor code from strings", async (t) => {
