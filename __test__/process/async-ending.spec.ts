@@ -1,6 +1,6 @@
 import test from 'ava'
 
-import { assertExit, runForJson, runNode } from './run-node.ts'
+import { assertExit, root, runForJson, runNode } from './run-node.ts'
 
 const file = { file: 'async-exit.cjs' }
 const states = ['never', 'forever', 'burst', 'settled', 'notes', 'mixed', 'nest', 'all']
@@ -53,3 +53,47 @@ for (const [way, rounds] of [
     t.is(await runForJson<number>(t, { file: 'async-worker.cjs' }, options), rounds)
   })
 }
+
+const endless = `
+  const { Worker } = require('node:worker_threads')
+  const code = \`
+    const { parentPort, workerData: { path, way } } = require('node:worker_threads')
+    const { Runtime } = require(path)
+    async function main() {
+      const runtime = new Runtime()
+      let guest
+      runtime.newHostModuleBuilder('m')
+        .newFunctionBuilder().withFunc(() => {
+          parentPort.postMessage('in')
+          if (way === 'loops') for (;;);
+          if (way === 'nested') guest.exports.further()
+        }, [], []).export('f')
+        .newFunctionBuilder().withFunc(() => { for (;;); }, [], []).export('loop')
+        .instantiate()
+      guest = await runtime.instantiateAsync(\\\`(module
+        (import "m" "f" (func $f))
+        (import "m" "loop" (func $loop))
+        (func (export "loops") (call $f))
+        (func (export "nested") (call $f))
+        (func (export "further") (call $loop))
+        (func (export "often") (loop (call $f) (br 0))))\\\`, { name: '' })
+      await guest.exports[way].async()
+    }
+    main()\`
+  async function main() {
+    const path = require.resolve(process.cwd())
+    for (let round = 0; round < 60; round++) {
+      const worker = new Worker(code, { eval: true, workerData: { path, way: ['loops', 'nested', 'often'][round % 3] } })
+      await new Promise((resolve) => worker.once('message', resolve))
+      if (round % 2) await new Promise((resolve) => setTimeout(resolve, 5))
+      await worker.terminate()
+    }
+    console.log('alive')
+  }
+  main()`
+
+test('a Worker is terminated inside of a host function that an asynchronous call is in the middle of', async (t) => {
+  const outcome = await runNode(endless, { cwd: root, timeoutMs: 120_000 })
+  assertExit(t, outcome)
+  t.is(outcome.stdout, 'alive\n')
+})
