@@ -123,6 +123,37 @@ test('what is loaded again is unloaded, or replaced, when it is there', async (t
   t.deepEqual(lost, [])
 })
 
+test('changes of one name take effect in the order in which they were asked for, those of others at once', async (t) => {
+  const { broker, hosts } = openBroker(t)
+  const [older, newer] = [bytes.slice(), bytes.slice()]
+  const all = [
+    broker.load('a', older),
+    broker.load('a', newer),
+    broker.unload('a'),
+    broker.load('a', older),
+    broker.load('b', bytes),
+  ]
+  await until(() => hosts.length === 1)
+  const host = hosts[0] as FakeHost
+  await until(() => host.calls.length === 2)
+  t.deepEqual(host.said, ['load a', 'load b'])
+  await host.answer(0, failure)
+  await host.answer(2)
+  t.deepEqual(host.said.slice(2), ['load a'])
+  await host.answer(3)
+  await host.answer(1)
+  await host.answer(4)
+  t.deepEqual(
+    (await Promise.all(all)).map(({ ok }) => ok),
+    [false, true, true, true, true],
+  )
+  t.deepEqual(host.said, ['load a', 'load b', 'load a', 'unload a', 'load a'])
+  t.is(host.calls[2]?.args[1], newer)
+  host.kill()
+  await until(() => hosts.length === 2)
+  t.deepEqual(hosts[1]?.said.toSorted(), ['load a', 'load b'])
+})
+
 test("no plugin of the user's takes the place of one of the app's own", async (t) => {
   const { broker, hosts } = openBroker(t)
   const own = broker.loadOwn('text', bytes)

@@ -51,6 +51,8 @@ export class HostBroker {
   #own = new Set()
   /** Until a new host has loaded the plugins again, other calls wait. @type {Promise<unknown>} */
   #reloaded = Promise.resolve()
+  /** The last load or unload of each name that is under way: the next one waits for it. @type {Map<string, Promise<unknown>>} */
+  #changing = new Map()
 
   /**
    * @param {() => HostProcess} start Starts a host process.
@@ -92,12 +94,32 @@ export class HostBroker {
    * @param {Uint8Array} bytes
    * @returns {Promise<Result>}
    */
-  async #load(name, bytes) {
-    // Or else the version before, which is loaded again just now, could take its place.
-    await this.#ready()
-    const result = await this.#call('load', [name, bytes], COMPILING)
-    if (result.ok) this.#modules.set(name, bytes)
-    return result
+  #load(name, bytes) {
+    return this.#change(name, async () => {
+      // Or else the version before, which is loaded again just now, could take its place.
+      await this.#ready()
+      const result = await this.#call('load', [name, bytes], COMPILING)
+      if (result.ok) this.#modules.set(name, bytes)
+      return result
+    })
+  }
+
+  /**
+   * Changes of one name take effect in the order in which they were asked for, however long each takes.
+   *
+   * @param {string} name
+   * @param {() => Promise<Result>} change
+   * @returns {Promise<Result>}
+   */
+  #change(name, change) {
+    const changed = (this.#changing.get(name) ?? Promise.resolve()).then(change)
+    const settled = changed
+      .catch(() => {})
+      .then(() => {
+        if (this.#changing.get(name) === settled) this.#changing.delete(name)
+      })
+    this.#changing.set(name, settled)
+    return changed
   }
 
   /** @returns {Promise<Result>} With {@link PluginInfo} for each plugin. */
@@ -120,11 +142,13 @@ export class HostBroker {
   }
 
   /** @param {string} name @returns {Promise<Result>} */
-  async unload(name) {
-    this.#modules.delete(name)
-    // What is loaded again just now can be unloaded only when it is there.
-    await this.#ready()
-    return this.#call('unload', [name], PATIENCE)
+  unload(name) {
+    return this.#change(name, async () => {
+      this.#modules.delete(name)
+      // What is loaded again just now can be unloaded only when it is there.
+      await this.#ready()
+      return this.#call('unload', [name], PATIENCE)
+    })
   }
 
   close() {
