@@ -101,19 +101,37 @@ export class Operation extends CallScope implements Stoppable {
   /** Runs it to its end, or until it is stopped. */
   run(stopper?: Stopper): Promise<any> {
     stopper?.watch(this)
+    if (this.#reason !== undefined || !this.#reserve()) return this.#promise(undefined)
+    // Many end with their first step, and need none of what it takes to wait.
+    let progress: unknown
+    let result: unknown
+    try {
+      progress = scopes.run(this, () => opStep(this.#core.handle, this.#id, PROCEED, undefined))
+      if (progress === DONE) result = this.#finish()
+    } catch (error) {
+      return Promise.reject(this.#failure(error))
+    }
+    if (progress !== DONE) return this.#promise(progress)
+    // A host function may have stopped it meanwhile.
+    const reason = this.#reason as StopReason | undefined
+    return reason === undefined ? Promise.resolve(result) : Promise.reject(reason([]))
+  }
+
+  /** The promise of an operation that has to wait; `progress` is what its first step gave, if it has begun. */
+  #promise(progress: unknown): Promise<any> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
-      this.#continue(undefined)
+      this.#continue(undefined, progress)
     })
   }
 
   /**
-   * Goes on: from the beginning, or without waiting for a promise any longer. `resolve` is passed on as it is, because V8
-   * follows it from an error to those who await the call.
+   * Goes on: from the beginning, from what a step gave, or without waiting for a promise any longer. `resolve` is passed on
+   * as it is, because V8 follows it from an error to those who await the call.
    */
-  #continue(how: number | undefined): void {
-    const drive = (): Promise<unknown> => this.#drive(how)
+  #continue(how: number | undefined, progress?: unknown): void {
+    const drive = (): Promise<unknown> => this.#drive(how, progress)
     scopes.run(this, drive).then(this.#resolve, this.#reject)
   }
 
@@ -121,19 +139,22 @@ export class Operation extends CallScope implements Stoppable {
    * Does one step after the other. An async function, so that errors show the caller in their stack, and that what
    * `AsyncLocalStorage` holds, ours and the caller's, is the same after each await.
    */
-  async #drive(start: number | undefined): Promise<unknown> {
+  async #drive(start: number | undefined, first: unknown): Promise<unknown> {
     const core = this.#core
     const overtaken = this.#overtaken
+    let result: unknown
     try {
-      if (start === undefined) {
+      if (start === undefined && first === undefined) {
         if (!this.#reserve()) await this.#turn()
         // What is thrown here is replaced by the reason below.
         if (this.#reason !== undefined) throw new InterruptedError('the call was stopped before it began')
       }
       let how = start ?? PROCEED
       let value: unknown
+      let given = first
       for (;;) {
-        const progress: unknown = opStep(core.handle, this.#id, how, value)
+        const progress: unknown = given ?? opStep(core.handle, this.#id, how, value)
+        given = undefined
         how = PROCEED
         value = undefined
         if (progress === DONE) break
@@ -169,17 +190,28 @@ export class Operation extends CallScope implements Stoppable {
           this.#waits = false
         }
       }
-      const id = this.#id
-      this.#id = -1
-      const result: unknown = opFinish(core.handle, id)
-      this.#end()
-      if (this.#reason === undefined) return result
+      result = this.#finish()
     } catch (error) {
-      this.#end()
-      if (this.#reason === undefined) throw error
-      throw withCoredumpOf(error, this.#reason(error instanceof InterruptedError ? error.frames : []))
+      throw this.#failure(error)
     }
+    if (this.#reason === undefined) return result
     throw this.#reason([])
+  }
+
+  /** Its result, when it is done; throws its error. */
+  #finish(): unknown {
+    const id = this.#id
+    this.#id = -1
+    const result: unknown = opFinish(this.#core.handle, id)
+    this.#end()
+    return result
+  }
+
+  /** What it is rejected with after an error. */
+  #failure(error: unknown): unknown {
+    this.#end()
+    if (this.#reason === undefined) return error
+    return withCoredumpOf(error, this.#reason(error instanceof InterruptedError ? error.frames : []))
   }
 
   /** Continues an operation that waits for a promise, whatever that settles to. */
