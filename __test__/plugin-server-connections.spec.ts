@@ -83,7 +83,8 @@ test('there are no more connections than may be', async (t) => {
   t.timeout(BOUND)
   const sockets = [await dial(t, world), await dial(t, world)]
   const third = await dial(t, world)
-  await once(third.resume(), 'close')
+  // It may have been closed before anybody listens.
+  if (!third.resume().closed) await once(third, 'close')
   t.true(sockets.every(({ readyState }) => readyState === 'open'))
   // One that leaves makes room.
   sockets[0]?.destroy()
