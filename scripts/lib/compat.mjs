@@ -21,8 +21,8 @@ export function checkNames() {
 }
 
 /** Runs one check. Gives `{ name, ok, why, output }`. */
-export function runCheck(name, binary, flags) {
-  return runProgram(name, at('__test__', 'compat', `${name}.mjs`), binary, flags, TIMEOUT_MS)
+export function runCheck(name, binary, flags, timeoutMs = TIMEOUT_MS) {
+  return runProgram(name, at('__test__', 'compat', `${name}.mjs`), binary, flags, timeoutMs)
 }
 
 /** Runs a program that prints `ok` as its last line, and is ended after some milliseconds. */
@@ -54,15 +54,15 @@ export function runProgram(name, file, binary, flags, timeoutMs) {
   })
 }
 
-/** Runs all checks on a runtime; gives their results in order. */
-export async function runChecks(binary, flags, onResult = () => {}) {
+/** Runs all checks on a runtime, each for as long as it may take; gives their results in order. */
+export async function runChecks(binary, flags, onResult = () => {}, timeoutMs = TIMEOUT_MS) {
   const names = checkNames()
   const results = []
   let next = 0
   async function work() {
     while (next < names.length) {
       const index = next++
-      results[index] = await runCheck(names[index], binary, flags)
+      results[index] = await runCheck(names[index], binary, flags, timeoutMs)
       onResult(results[index])
     }
   }
