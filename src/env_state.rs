@@ -78,13 +78,11 @@ unsafe impl Sync for EnvState {}
 impl EnvState {
   /// Makes the state of an environment that loads the addon.
   pub fn install(raw: sys::napi_env) -> Result<(), napi::Error> {
-    let stack_top = &raw const raw as usize;
     let state = Arc::new(Self {
       raw,
       thread: thread::current().id(),
       alive: AtomicBool::new(true),
-      // Where the platform cannot tell, assume the least that Node gives a thread of its own.
-      js_stack: JsStack::new(stack_top.saturating_sub(stacker::remaining_stack().unwrap_or(768 * 1024))),
+      js_stack: JsStack::new(),
       external_buffers: !external_buffer::are_switched_off(),
       max_used_by_poll: max_used_by_poll(),
       create_error: Cell::new(ptr::null_mut()),

@@ -41,10 +41,50 @@ fn here() -> usize {
   &raw const marker as usize
 }
 
+/// The lowest address of this thread's stack.
+fn stack_low() -> usize {
+  #[cfg(all(target_os = "linux", target_env = "musl"))]
+  if let Some(low) = main_stack_low() {
+    return low;
+  }
+  // Where the platform cannot tell, assume the least that Node gives a thread of its own.
+  here().saturating_sub(stacker::remaining_stack().unwrap_or(768 * 1024))
+}
+
+/// That of the main thread, where musl takes for the whole stack what of it has been used so far; `None` in other threads.
+#[cfg(all(target_os = "linux", target_env = "musl"))]
+fn main_stack_low() -> Option<usize> {
+  /// What is made use of where there is no limit.
+  const MOST: usize = 64 * 1024 * 1024;
+  // SAFETY: neither has conditions.
+  let is_main = unsafe { libc::getpid() } == unsafe { libc::gettid() };
+  if !is_main {
+    return None;
+  }
+  let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+  // SAFETY: `limit` outlives the call.
+  if unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) } != 0 {
+    return None;
+  }
+  let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+  // SAFETY: the running thread, and room for its attributes.
+  if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
+    return None;
+  }
+  let (mut used_low, mut used) = (ptr::null_mut(), 0);
+  // SAFETY: the attributes were filled just now.
+  let status = unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut used_low, &raw mut used) };
+  // SAFETY: as above; they are not used any more.
+  unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+  let size = usize::try_from(limit.rlim_cur).map_or(MOST, |size| size.min(MOST));
+  (status == 0).then(|| used_low.addr().saturating_add(used).saturating_sub(size))
+}
+
 impl JsStack {
-  pub fn new(stack_low: usize) -> Self {
+  /// Of the thread that runs.
+  pub fn new() -> Self {
     Self {
-      stack_low,
+      stack_low: stack_low(),
       probe: Cell::new(ptr::null_mut()),
       floor: Cell::new(0),
       is_final: Cell::new(true),
