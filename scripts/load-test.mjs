@@ -72,9 +72,9 @@ function check({ name, failing }, { requests, statuses, errors }, { stats }) {
   expect(requests > 0, 'no request was answered')
   expect(errors === 0, `${errors} requests had no answer`)
   expect(Object.keys(others).length === 0, `answers that are not due: ${JSON.stringify(others)}`)
-  // The paths are asked in turn, so that only the last turn may be incomplete, for each connection.
+  // Nobody knows in what order, so that it is a matter of chance how many of the last ones were to fail.
   const due = (good + bad) * failing
-  expect(Math.abs(bad - due) <= (failing === 0 ? 0 : connections), `${bad} failed, and about ${due} were to`)
+  expect(Math.abs(bad - due) <= 6 * Math.sqrt(due), `${bad} failed, and about ${due.toFixed(0)} were to`)
   if (stats === undefined) return
   const { stores, instances, memoryBytes, tasks } = stats
   const calls = tasks.queued + tasks.home + tasks.pool + tasks.parked

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 /**
  * @typedef {object} Load
  * @property {string} url
- * @property {readonly string[]} paths Asked in turn.
+ * @property {readonly string[]} paths Each is asked for equally often.
  * @property {number} connections Each has one request under way, always.
  * @property {number} seconds
  */
@@ -22,6 +22,18 @@ import { fileURLToPath } from 'node:url'
  * @property {number} p50 Milliseconds.
  * @property {number} p99 Milliseconds.
  */
+
+/** How often each path is asked for before any order repeats. */
+const TURNS = 20
+
+/** @template T @param {T[]} items */
+function shuffled(items) {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1))
+    ;[items[i], items[j]] = [items[j], items[i]]
+  }
+  return items
+}
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
@@ -39,7 +51,16 @@ export async function autocannon() {
   const { default: run } = await import('autocannon')
   /** @type {(load: Load) => Promise<Outcome>} */
   return async ({ url, paths, connections, seconds }) => {
-    const result = await run({ url, connections, duration: seconds, requests: paths.map((path) => ({ path })) })
+    const requests = paths.map((path) => ({ path }))
+    const result = await run({
+      url,
+      connections,
+      duration: seconds,
+      requests,
+      // In an order of its own, many times as long. Connections that took the same turns would come to ask for the same path at
+      // the same time.
+      setupClient: (client) => client.setRequests(shuffled(Array.from({ length: TURNS }, () => requests).flat())),
+    })
     const statuses = Object.fromEntries(
       Object.entries(result.statusCodeStats).map(([status, { count }]) => [status, Number(count)]),
     )
