@@ -1,8 +1,12 @@
 import { resolve } from 'node:path'
 
-type Scope = 'fs.read' | 'fs.write'
+/** How Node's errors name a permission, what it is for, and what gives it. */
+const permitted = {
+  'fs.read': { name: 'FileSystemRead', deed: 'read', flag: '--allow-fs-read' },
+  'fs.write': { name: 'FileSystemWrite', deed: 'write to', flag: '--allow-fs-write' },
+} as const
 
-const names: Readonly<Record<Scope, string>> = { 'fs.read': 'FileSystemRead', 'fs.write': 'FileSystemWrite' }
+type Scope = keyof typeof permitted
 
 /** What a directory has only if all that could be in it is permitted. */
 const ANYTHING = 'node-wasmtime-9f1c7a54-anything'
@@ -44,12 +48,12 @@ export function usableDirectory(path: string, write: boolean): string {
 function demand(permission: NodeJS.ProcessPermission, scope: Scope, path: string, directory?: string): void {
   if (permission.has(scope, path)) return
   const resource = directory ?? path
-  const [deed, flag] = scope === 'fs.read' ? ['read', '--allow-fs-read'] : ['write to', '--allow-fs-write']
+  const { name, deed, flag } = permitted[scope]
   const error = new Error(
     `Node's permission model does not let this program ${deed} ${resource}` +
       (directory === undefined
         ? `: ${flag}=${resource}`
         : ` and all that is in it: ${flag}=${resolve(directory, '*')}`),
   )
-  throw Object.assign(error, { code: 'ERR_ACCESS_DENIED', permission: names[scope], resource })
+  throw Object.assign(error, { code: 'ERR_ACCESS_DENIED', permission: name, resource })
 }

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { runChecks } from './lib/compat.mjs'
+import { printResult, runChecks } from './lib/compat.mjs'
 import { elapsed, run } from './lib/project.mjs'
 
 const { values, positionals } = parseArgs({
@@ -31,14 +31,7 @@ if (code !== 0) {
 }
 console.log(output.trim())
 const start = performance.now()
-const results = await runChecks(
-  program,
-  [...flags, '--expose-gc'],
-  ({ name, ok, why, output: said }) => {
-    console.log(ok ? `  ✓ ${name}` : `  ✗ ${name}: ${why}\n${said.replaceAll(/^/gm, '      ')}`)
-  },
-  patience,
-)
+const results = await runChecks(program, [...flags, '--expose-gc'], printResult, patience)
 const passed = results.filter(({ ok }) => ok).length
 console.log(`\n${elapsed(start)}\n\n${passed} passed, ${results.length - passed} failed`)
 process.exitCode = passed === results.length ? 0 : 1

@@ -10,7 +10,7 @@
  */
 import { parseArgs } from 'node:util'
 import { runAva } from './lib/ava.mjs'
-import { checkNames, runChecks } from './lib/compat.mjs'
+import { checkNames, printResult, runChecks } from './lib/compat.mjs'
 import { knownFailure, knownFailures } from './lib/known-failures.mjs'
 import { buildModuleSmith } from './lib/module-smith.mjs'
 import { elapsed, root, SetupError } from './lib/project.mjs'
@@ -45,10 +45,7 @@ async function runSuite(name, files, { args = [], options }, version) {
 }
 
 async function runCompat(name, binary, version) {
-  const results = await runChecks(binary, runtimes[name].flags, ({ name: check, ok, why, output }) => {
-    console.log(ok ? `  ✓ ${check}` : `  ✗ ${check}: ${why}`)
-    if (!ok) console.log(output.replaceAll(/^/gm, '      '))
-  })
+  const results = await runChecks(binary, runtimes[name].flags, printResult)
   const failures = results.filter(({ ok }) => !ok).map((result) => result.name)
   const { failed, known } = judge(name, failures, () => true)
   return { version, passed: results.length - failures.length, failed, known, skipped: 0, results }

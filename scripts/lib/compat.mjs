@@ -54,6 +54,12 @@ export function runProgram(name, file, binary, flags, timeoutMs) {
   })
 }
 
+/** Prints what came of a check. */
+export function printResult({ name, ok, why, output }) {
+  console.log(ok ? `  ✓ ${name}` : `  ✗ ${name}: ${why}`)
+  if (!ok) console.log(output.replaceAll(/^/gm, '      '))
+}
+
 /** Runs all checks on a runtime, each for as long as it may take; gives their results in order. */
 export async function runChecks(binary, flags, onResult = () => {}, timeoutMs = TIMEOUT_MS) {
   const names = checkNames()

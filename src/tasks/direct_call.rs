@@ -142,18 +142,14 @@ impl StoreInner {
     HostFrame::at(frame).direct = false;
     self.cover();
     tasks.own_stack.set(Some(own));
-    match answer {
-      Ok(None) => {
+    match answer.transpose() {
+      None => {
         tasks.calls.set(tasks.calls.get() + 1);
         // The function may have taken all the time that there was.
         (!own.in_place && (self.is_closed() || ticks() != own.tick)).then_some(Signal::Replied)
       }
-      Ok(Some(promise)) => {
-        tasks.handed.set(Some(Ok(promise)));
-        Some(Signal::Promise)
-      }
-      Err(failure) => {
-        tasks.handed.set(Some(Err(failure)));
+      handed => {
+        tasks.handed.set(handed);
         Some(Signal::Promise)
       }
     }

@@ -152,8 +152,12 @@ impl Future for Done {
 }
 
 /// Suspends the fiber with `signal`, until the driver has put the reply into the frame.
-async fn wait(tasks: &Tasks, caller: Caller<'_, StoreData>, frame: HostFrame, signal: Signal) -> wasmtime::Result<()> {
-  let (mut caller, mut frame, mut signal) = (caller, frame, signal);
+async fn wait(
+  tasks: &Tasks,
+  mut caller: Caller<'_, StoreData>,
+  mut frame: HostFrame,
+  mut signal: Signal,
+) -> wasmtime::Result<()> {
   frame.caller = (&raw mut caller).cast();
   let pointer = Pointer(&raw mut frame);
   let _listed = Listed::new(tasks, pointer.0);
